@@ -1,0 +1,202 @@
+"""A city as data: tiers, hubs, units, categories, priorities and the ladder, of one numbered version.
+
+Nothing here knows a tier's name, a category or a hub; the one code the contract itself names is `other`.
+Built only from what city_rules.py found whole, so look-ups need no doubt: an unknown code is a KeyError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from services.domain.limits import Limit
+
+NO_CATEGORY: Final = "other"
+ANY_STAGE: Final = "*"
+LAST_STAGE: Final = "resolve"
+
+Clock = Literal["citizen", "owner"]
+LadderEvent = Literal["SlaWarning", "SlaBreached", "CaseEscalated", "VerificationLapsed"]
+Verify = Literal["P", "S", "R"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """`desk` is the unit that owns what no other unit at a hub of this level owns."""
+
+    level: int
+    code: str
+    name_zh: str
+    name_en: str
+    desk: str
+    place: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    code: str
+    parent: str | None
+    level: int
+    kind: str
+    name: str
+    lon: float
+    lat: float
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A kind of owner unit; one sits at every hub of `level`, or nowhere yet when that is None."""
+
+    code: str
+    level: int | None
+    name_zh: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    stage: str
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """`variants` hold each variant's whole list of milestones: those it names, the others as they were."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    kind: str
+    tier: int
+    owner: str | None
+    else_owner: str | None
+    assist: str | None
+    priority: str
+    accept: Limit | None
+    milestones: tuple[Milestone, ...]
+    variants: Mapping[str, tuple[Milestone, ...]]
+    verify: Verify | None
+    confidential: bool = False
+    restricted: bool = False
+    transient: bool = False
+    council: bool = False
+    hotline: str | None = None
+    redirect: str | None = None
+
+    @property
+    def resolve(self) -> Limit | None:
+        return self.milestones[-1].limit if self.milestones else None
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    code: str
+    name_zh: str
+    name_en: str
+    verify: Limit
+    supervise_after: Limit | None
+
+
+@dataclass(frozen=True, slots=True)
+class LadderStep:
+    """`percent` of the limit's working time; `levels_up` is 0 but for an escalation."""
+
+    clock: Clock
+    stage: str
+    step: str
+    percent: int
+    event: LadderEvent
+    levels_up: int
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    version: int
+    name_zh: str
+    name_en: str
+    timezone: str
+    nearest_centre_km: float
+    coarse_accuracy_m: float
+    calendars: tuple[str, ...]
+    tiers: Mapping[int, Tier]
+    hubs: Mapping[str, Hub]
+    units: Mapping[str, Unit]
+    categories: Mapping[str, Category]
+    priorities: Mapping[str, Priority]
+    ladder: tuple[LadderStep, ...]
+    root: str = field(init=False)
+    place_level: int = field(init=False)
+    _chains: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _steps: Mapping[tuple[str, str], tuple[LadderStep, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        (root,) = (hub.code for hub in self.hubs.values() if hub.parent is None)
+        (place_level,) = (tier.level for tier in self.tiers.values() if tier.place)
+        for name, value in (
+            ("root", root),
+            ("place_level", place_level),
+            ("_chains", _chains(self.hubs)),
+            ("_children", _children(self.hubs)),
+            ("_steps", _steps(self.ladder)),
+        ):
+            object.__setattr__(self, name, value)
+
+    def ancestors(self, code: str) -> tuple[str, ...]:
+        """The hub itself first, the root last."""
+        return self._chains[code]
+
+    def parent(self, code: str) -> str | None:
+        return self.hubs[code].parent
+
+    def children(self, code: str) -> tuple[str, ...]:
+        return self._children.get(code, ())
+
+    def in_subtree(self, code: str, top: str) -> bool:
+        return top in self._chains[code]
+
+    def at_level(self, code: str, level: int) -> str:
+        """The ancestor of that level, or the hub itself if it already stands at or above it."""
+        chain = self._chains[code]
+        return chain[max(0, len(chain) - level)]
+
+    def desk(self, level: int) -> str:
+        return self.tiers[level].desk
+
+    def sits(self, unit: str, hub_code: str) -> bool:
+        known = self.units.get(unit)
+        return known is not None and known.level == self.hubs[hub_code].level
+
+    def unit_at(self, unit: str, hub_code: str) -> str | None:
+        """The nearest hub, self or ancestor, where such a unit sits."""
+        return next((code for code in self._chains[hub_code] if self.sits(unit, code)), None)
+
+    def steps(self, clock: Clock, stage: str) -> tuple[LadderStep, ...]:
+        """The ladder of a stage in order of percent; a stage without its own takes the clock's `*`."""
+        own = self._steps.get((clock, stage))
+        return own if own is not None else self._steps.get((clock, ANY_STAGE), ())
+
+
+def _chains(hubs: Mapping[str, Hub]) -> dict[str, tuple[str, ...]]:
+    chains: dict[str, tuple[str, ...]] = {}
+    for hub in sorted(hubs.values(), key=lambda hub: hub.level):
+        above = () if hub.parent is None else chains[hub.parent]
+        chains[hub.code] = (hub.code, *above)
+    return chains
+
+
+def _children(hubs: Mapping[str, Hub]) -> dict[str, tuple[str, ...]]:
+    children: dict[str, list[str]] = {}
+    for hub in hubs.values():
+        if hub.parent is not None:
+            children.setdefault(hub.parent, []).append(hub.code)
+    return {code: tuple(sorted(below)) for code, below in children.items()}
+
+
+def _steps(ladder: tuple[LadderStep, ...]) -> dict[tuple[str, str], tuple[LadderStep, ...]]:
+    steps: dict[tuple[str, str], list[LadderStep]] = {}
+    for step in ladder:
+        steps.setdefault((step.clock, step.stage), []).append(step)
+    return {of: tuple(sorted(rungs, key=lambda rung: rung.percent)) for of, rungs in steps.items()}

@@ -1,0 +1,122 @@
+"""One row of a city's file: every cell is asked for by name and either understood or named as a problem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from services.domain.city import Milestone
+from services.domain.city_problems import Problem
+from services.domain.limits import WALL_CLOCK, Limit, parse_limit
+
+T = TypeVar("T")
+
+_HUB_CODE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,31}", re.ASCII)
+_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
+_WHOLE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+_REAL: Final = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,15})?", re.ASCII)
+_FLAGS: Final = ("confidential", "restricted", "transient", "council")
+_NUMBERED_FLAGS: Final = ("hotline", "redirect")
+
+
+@dataclass(slots=True)
+class Cells:
+    """One row; a cell that cannot be read leaves a problem and stands in with an empty value."""
+
+    file: str
+    line: int
+    named: Mapping[str, str]
+    problems: list[Problem] = field(default_factory=list)
+
+    def wrong(self, rule: str) -> None:
+        self.problems.append(Problem(self.file, self.line, rule))
+
+    def matching(self, name: str, charset: re.Pattern[str], allowed: str) -> str:
+        text = self.named[name]
+        if not text.strip():
+            self.wrong(f"{name} is empty")
+        elif not charset.fullmatch(text):
+            self.wrong(f"{name} `{text}` is not {allowed}")
+        return text
+
+    def code(self, name: str) -> str:
+        return self.matching(name, _CODE, "a letter and then up to 39 letters, digits or _")
+
+    def hub_code(self, name: str) -> str:
+        return self.matching(name, _HUB_CODE, "1 to 32 letters, digits, _ or -")
+
+    def words(self, name: str) -> str:
+        text = self.named[name]
+        if not text.strip():
+            self.wrong(f"{name} is empty")
+        return text
+
+    def whole(self, name: str) -> int:
+        text = self.matching(name, _WHOLE, "a whole number")
+        return int(text) if _WHOLE.fullmatch(text) else 0
+
+    def real(self, name: str) -> float:
+        text = self.matching(name, _REAL, "a number of degrees such as 120.628125")
+        return float(text) if _REAL.fullmatch(text) else 0.0
+
+    def one_of(self, name: str, allowed: tuple[str, ...]) -> Any:
+        text = self.named[name]
+        if text not in allowed:
+            self.wrong(f"{name} `{text}` is not one of {', '.join(allowed)}")
+        return text
+
+    def optional(self, name: str, read: Callable[[str], T]) -> T | None:
+        return read(name) if self.named[name] else None
+
+    def limit(self, name: str) -> Limit:
+        return self.limit_of(name, self.named[name])
+
+    def limit_of(self, name: str, text: str, calendar: str | None = None) -> Limit:
+        try:
+            return parse_limit(text, calendar=calendar)
+        except ValueError as error:
+            self.wrong(f"{name}: {error}")
+            return Limit(1, "s", WALL_CLOCK)
+
+    def milestones(self, name: str, text: str) -> tuple[Milestone, ...]:
+        stages: list[Milestone] = []
+        for part in text.split(";") if text else ():
+            stage, equals, limit = part.partition("=")
+            if not equals or not _CODE.fullmatch(stage):
+                self.wrong(f"{name} `{part}` is not `stage=limit`, such as `resolve=5WD OFF`")
+                continue
+            if stage in (known.stage for known in stages):
+                self.wrong(f"{name} names the stage `{stage}` twice")
+            stages.append(Milestone(stage, self.limit_of(f"{name} {stage}", limit)))
+        return tuple(stages)
+
+    def variants(self, milestones: tuple[Milestone, ...]) -> dict[str, tuple[Milestone, ...]]:
+        """A variant replaces the stages it names, in their place; a stage it adds comes before the last."""
+        variants: dict[str, tuple[Milestone, ...]] = {}
+        for part in self.named["variants"].split("|") if self.named["variants"] else ():
+            name, colon, text = part.partition(":")
+            if not colon or not text or not _CODE.fullmatch(name):
+                self.wrong(f"variants `{part}` is not `name:stage=limit`, such as `complex:resolve=15WD OFF`")
+                continue
+            if name in variants:
+                self.wrong(f"variants name `{name}` twice")
+            given = {new.stage: new for new in self.milestones(f"variant {name}", text)}
+            kept = [given.pop(old.stage, old) for old in milestones]
+            variants[name] = (*kept[:-1], *given.values(), *kept[-1:])
+        return variants
+
+    def flags(self) -> dict[str, Any]:
+        flags: dict[str, Any] = {}
+        for part in self.named["flags"].split(";") if self.named["flags"] else ():
+            name, colon, number = part.partition(":")
+            known = name in _NUMBERED_FLAGS and number.isdecimal() if colon else name in _FLAGS
+            if not known:
+                allowed = ", ".join((*_FLAGS, *(f"{numbered}:<number>" for numbered in _NUMBERED_FLAGS)))
+                self.wrong(f"flag `{part}` is not one of {allowed}")
+            elif name in flags:
+                self.wrong(f"flag `{name}` stands twice")
+            else:
+                flags[name] = number or True
+        return flags

@@ -1,0 +1,202 @@
+"""The cells of a city's files become values, each with the line it stands on; what can't is a Problem.
+
+One file at a time and one row at a time: what rows say of each other is judged in city_rules.py.
+A row with a problem is left out, so judging waits until every row could be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, get_args
+
+from services.domain import city as c
+from services.domain.city_cells import Cells
+from services.domain.city_problems import Lined, Problem
+from services.domain.geo import check_range
+from services.domain.limits import WALL_CLOCK
+
+T = TypeVar("T")
+
+SETTINGS: Final = "city.toml"
+AREAS: Final = "areas.geojson"
+TIERS, HUBS, UNITS = "tiers.csv", "hubs.csv", "units.csv"
+CATEGORIES, PRIORITIES, LADDER = "categories.csv", "priorities.csv", "ladder.csv"
+HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
+    TIERS: ("level", "code", "name_zh", "name_en", "desk", "place"),
+    HUBS: ("code", "parent", "level", "kind", "name", "lon", "lat", "position"),
+    UNITS: ("unit", "level", "name_zh", "name_en"),
+    CATEGORIES: (
+        "code", "name_zh", "name_en", "kind", "tier", "owner", "else_owner", "assist", "priority", "accept",
+        "milestones", "variants", "verify", "flags", "basis",
+    ),
+    PRIORITIES: ("priority", "name_zh", "name_en", "verify", "supervise_after"),
+    LADDER: ("clock", "stage", "step", "percent", "event", "levels_up"),
+}  # fmt: skip
+FILES: Final = (SETTINGS, *HEADERS, AREAS)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    file: str
+    header: tuple[str, ...]
+    rows: tuple[Lined[tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A feature of the areas as it was read; nothing about it is known to be right."""
+
+    line: int
+    code: object
+    level: object
+    geometry: object
+
+
+@dataclass(frozen=True, slots=True)
+class CityRows:
+    settings: Mapping[str, Lined[Any]]
+    tiers: tuple[Lined[c.Tier], ...]
+    hubs: tuple[Lined[c.Hub], ...]
+    units: tuple[Lined[c.Unit], ...]
+    categories: tuple[Lined[c.Category], ...]
+    priorities: tuple[Lined[c.Priority], ...]
+    ladder: tuple[Lined[c.LadderStep], ...]
+    areas: tuple[Area, ...]
+
+    def city(self, version: int) -> c.City:
+        said = {name: setting.value for name, setting in self.settings.items()}
+        return c.City(
+            version=version,
+            name_zh=said["name_zh"],
+            name_en=said["name_en"],
+            timezone=said["timezone"],
+            nearest_centre_km=float(said["nearest_centre_km"]),
+            coarse_accuracy_m=float(said["coarse_accuracy_m"]),
+            calendars=tuple(said["calendars"]),
+            tiers={row.value.level: row.value for row in self.tiers},
+            hubs={row.value.code: row.value for row in self.hubs},
+            units={row.value.code: row.value for row in self.units},
+            categories={row.value.code: row.value for row in self.categories},
+            priorities={row.value.code: row.value for row in self.priorities},
+            ladder=tuple(row.value for row in self.ladder),
+        )
+
+
+def read_rows(
+    *, tables: Mapping[str, Table], settings: Mapping[str, Lined[Any]], areas: tuple[Area, ...]
+) -> tuple[CityRows, list[Problem]]:
+    problems: list[Problem] = []
+
+    def values(file: str, read: Callable[[Cells], T]) -> tuple[Lined[T], ...]:
+        return tuple(_values(tables[file], read, problems))
+
+    rows = CityRows(
+        settings=settings,
+        tiers=values(TIERS, _tier),
+        hubs=values(HUBS, _hub),
+        units=values(UNITS, _unit),
+        categories=values(CATEGORIES, _category),
+        priorities=values(PRIORITIES, _priority),
+        ladder=values(LADDER, _step),
+        areas=areas,
+    )
+    return rows, problems
+
+
+def _values(table: Table, read: Callable[[Cells], T], problems: list[Problem]) -> Iterator[Lined[T]]:
+    header = HEADERS[table.file]
+    if table.header != header:
+        problems.append(Problem(table.file, 1, f"the header must be `{','.join(header)}`"))
+        return
+    for row in table.rows:
+        if len(row.value) != len(header):
+            rule = f"has {len(row.value)} cells where the header has {len(header)}"
+            problems.append(Problem(table.file, row.line, rule))
+            continue
+        cells = Cells(table.file, row.line, dict(zip(header, row.value, strict=True)))
+        value = read(cells)
+        problems.extend(cells.problems)
+        if not cells.problems:
+            yield Lined(row.line, value)
+
+
+def _tier(cells: Cells) -> c.Tier:
+    return c.Tier(
+        level=cells.whole("level"),
+        code=cells.code("code"),
+        name_zh=cells.words("name_zh"),
+        name_en=cells.words("name_en"),
+        desk=cells.code("desk"),
+        place=cells.one_of("place", ("yes", "no")) == "yes",
+    )
+
+
+def _hub(cells: Cells) -> c.Hub:
+    lon, lat = cells.real("lon"), cells.real("lat")
+    try:
+        check_range(lon, lat)
+    except ValueError as error:
+        cells.wrong(str(error))
+    return c.Hub(
+        code=cells.hub_code("code"),
+        parent=cells.optional("parent", cells.hub_code),
+        level=cells.whole("level"),
+        kind=cells.code("kind"),
+        name=cells.words("name"),
+        lon=lon,
+        lat=lat,
+        position=cells.one_of("position", ("centre", "approximate")),
+    )
+
+
+def _unit(cells: Cells) -> c.Unit:
+    return c.Unit(
+        code=cells.code("unit"),
+        level=cells.optional("level", cells.whole),
+        name_zh=cells.words("name_zh"),
+        name_en=cells.words("name_en"),
+    )
+
+
+def _category(cells: Cells) -> c.Category:
+    milestones = cells.milestones("milestones", cells.named["milestones"])
+    return c.Category(
+        code=cells.code("code"),
+        name_zh=cells.words("name_zh"),
+        name_en=cells.words("name_en"),
+        kind=cells.code("kind"),
+        tier=cells.whole("tier"),
+        owner=cells.optional("owner", cells.code),
+        else_owner=cells.optional("else_owner", cells.code),
+        assist=cells.optional("assist", cells.code),
+        priority=cells.code("priority"),
+        accept=cells.optional("accept", cells.limit),
+        milestones=milestones,
+        variants=cells.variants(milestones),
+        verify=cells.optional("verify", lambda name: cells.one_of(name, get_args(c.Verify))),
+        **cells.flags(),
+    )
+
+
+def _priority(cells: Cells) -> c.Priority:
+    after = cells.named["supervise_after"]
+    return c.Priority(
+        code=cells.code("priority"),
+        name_zh=cells.words("name_zh"),
+        name_en=cells.words("name_en"),
+        verify=cells.limit("verify"),
+        supervise_after=cells.limit_of("supervise_after", after, WALL_CLOCK) if after else None,
+    )
+
+
+def _step(cells: Cells) -> c.LadderStep:
+    any_stage = cells.named["stage"] == c.ANY_STAGE
+    return c.LadderStep(
+        clock=cells.one_of("clock", get_args(c.Clock)),
+        stage=c.ANY_STAGE if any_stage else cells.code("stage"),
+        step=cells.code("step"),
+        percent=cells.whole("percent"),
+        event=cells.one_of("event", get_args(c.LadderEvent)),
+        levels_up=cells.optional("levels_up", cells.whole) or 0,
+    )

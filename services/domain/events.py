@@ -1,0 +1,211 @@
+"""What happened to a case, in the past tense. `(case_id, seq)` names an event; order is `seq`.
+
+A body carries the facts that were decided (dues and next steps included), so `evolve` needs no rule book.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from services.domain.messages import Channel, PhotoKind, ResolutionOutcome
+
+Clock = Literal["owner", "citizen"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A milestone on a clock as it was set; `next_at` is the instant of `step`, its first ladder step."""
+
+    clock: Clock
+    stage: str
+    limit: str
+    start_at: datetime
+    due_at: datetime
+    official: bool
+    step: str | None
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReopenedDue:
+    """A due that runs on after a failed verification; `paused_at` is null on a clock that never stood."""
+
+    clock: Clock
+    stage: str
+    set_seq: int
+    due_at: datetime
+    next_at: datetime | None
+    paused_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFiled:
+    report_id: str
+    root_case_id: str
+    number: str
+    channel: Channel
+    category: str
+    priority: str
+    lane: str
+    place_code: str | None
+    location_quality: Literal["good", "low"]
+    unrouted: bool
+    confidential: bool
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseDispatched:
+    hub_code: str
+    level: int
+    owner: str
+    owner_hub_code: str
+    dues: tuple[Due, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseAccepted:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkStarted:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneReached:
+    stage: str
+    photos: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolutionSubmitted:
+    """`handler_unit` and `handler_hubs` say for whom the actor spoke: they bar verifiers."""
+
+    outcome: ResolutionOutcome
+    photos: tuple[str, ...]
+    handler_unit: str | None
+    handler_hubs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationAssigned:
+    dues: tuple[Due, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationPassed:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationFailed:
+    reopened: tuple[ReopenedDue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkRestarted:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseReassigned:
+    from_hub_code: str
+    from_owner: str
+    hub_code: str
+    level: int
+    owner: str
+    owner_hub_code: str
+    dues: tuple[Due, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentAdded:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotosAdded:
+    photos: tuple[str, ...]
+    kind: PhotoKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPassed:
+    """A step of the escalation ladder; the base of the four timer events."""
+
+    deadline_id: str
+    clock: Clock
+    stage: str
+    set_seq: int
+    step: str
+    percent: int
+    step_at: datetime
+    next_step: str | None
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlaWarning(StepPassed):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlaBreached(StepPassed):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseEscalated(StepPassed):
+    to_level: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyLeaderAlerted(StepPassed):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationLapsed(StepPassed):
+    unverified: bool = True
+
+
+EVENT_TYPES: dict[str, type[Any]] = {
+    cls.__name__: cls
+    for cls in (
+        CaseFiled,
+        CaseDispatched,
+        CaseAccepted,
+        WorkStarted,
+        MilestoneReached,
+        ResolutionSubmitted,
+        VerificationAssigned,
+        VerificationPassed,
+        VerificationFailed,
+        WorkRestarted,
+        CaseReassigned,
+        CommentAdded,
+        PhotosAdded,
+        SlaWarning,
+        SlaBreached,
+        CaseEscalated,
+        DutyLeaderAlerted,
+        VerificationLapsed,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    case_id: str
+    seq: int
+    type: str
+    occurred_at: datetime
+    actor_ref: str
+    command_id: str
+    cycle: int
+    city_version: int
+    payload: Any

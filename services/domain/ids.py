@@ -1,0 +1,100 @@
+"""Ids made at the edge, once, and derived wherever a repeat must give the same id (design.md decision 10).
+
+Every id is the 36-character text of a UUID; randomness and secrets are handed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime, tzinfo
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CROCKFORD_VALUE = {c: i for i, c in enumerate(CROCKFORD)} | {"O": 0, "I": 1, "L": 1}
+TRACKING_LENGTH = 16
+
+
+def _uuid_text(value: int, version: int) -> str:
+    value = value & ~(0xF << 76) | version << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    h = f"{value:032x}"
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+
+def _hashed(version: int, *parts: str) -> str:
+    digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
+    return _uuid_text(int.from_bytes(digest, "big"), version)
+
+
+def _keyed(secret: bytes, *parts: str) -> int:
+    digest = hmac.digest(secret, "\x1f".join(parts).encode(), "sha256")
+    return int.from_bytes(digest[:16], "big")
+
+
+def milliseconds(at: datetime) -> int:
+    """Unix time in whole milliseconds, rounded down."""
+    return int(at.timestamp() * 1000)
+
+
+def uuid7(at: datetime, random_bytes: bytes) -> str:
+    """A UUIDv7 of `at`; `random_bytes` are ten random bytes."""
+    return _uuid_text(milliseconds(at) << 80 | int.from_bytes(random_bytes[:10], "big"), 7)
+
+
+def report_id(secret: bytes, door: str, idempotency_key: str) -> str:
+    """The same door and key give the same report, so a repeat is the same command."""
+    return _uuid_text(_keyed(secret, "report", door, idempotency_key), 8)
+
+
+def command_id(secret: bytes, account_id: str, case_id: str, idempotency_key: str) -> str:
+    return _uuid_text(_keyed(secret, "command", account_id, case_id, idempotency_key), 8)
+
+
+def case_id(received_at: datetime, report: str) -> str:
+    """UUIDv7 layout: it grows with time, and its random part is hashed from the first report."""
+    digest = hashlib.blake2b(report.encode(), digest_size=10, person=b"case").digest()
+    return _uuid_text(milliseconds(received_at) << 80 | int.from_bytes(digest, "big"), 7)
+
+
+def deadline_id(case: str, clock: str, stage: str, step: str, set_seq: int) -> str:
+    """One id per step of one setting of a due time; whatever happens at it happens once."""
+    return _hashed(8, "deadline", case, clock, stage, step, str(set_seq))
+
+
+def case_number(case: str, received_at: datetime, zone: tzinfo) -> str:
+    """What people say on the phone: local date and six Crockford characters of the id's hashed part."""
+    tail = int(case.replace("-", "")[-8:], 16) & 0x3FFFFFFF
+    return f"{received_at.astimezone(zone):%y%m%d}-{_crockford(tail, 6)}"
+
+
+def _crockford(value: int, length: int) -> str:
+    return "".join(CROCKFORD[value >> 5 * i & 31] for i in reversed(range(length)))
+
+
+def _check_bits(secret: bytes, number: int) -> int:
+    return _keyed(secret, "tracking-check", str(number)) >> 108
+
+
+def tracking_number(secret: bytes, report: str) -> int:
+    """60 bits that stand for the report; the book indexes them."""
+    return _keyed(secret, "tracking", report) >> 68
+
+
+def tracking_code(secret: bytes, report: str) -> str:
+    number = tracking_number(secret, report)
+    return _crockford(number << 20 | _check_bits(secret, number), TRACKING_LENGTH)
+
+
+def read_tracking_code(secret: bytes, code: str) -> int | None:
+    """The 60 bits, or None for a code that no door of ours gave out. Case, blanks and hyphens do not matter."""
+    value = 0
+    characters = code.upper().replace("-", "").replace(" ", "")
+    if len(characters) != TRACKING_LENGTH:
+        return None
+    for character in characters:
+        digit = _CROCKFORD_VALUE.get(character)
+        if digit is None:
+            return None
+        value = value << 5 | digit
+    number = value >> 20
+    return number if value & 0xFFFFF == _check_bits(secret, number) else None

@@ -1,0 +1,228 @@
+"""What travels: reports and commands in, outcomes out.
+
+Commands are imperative, `WIRE_TYPES` names each on the wire (domain.md 6.6). Free words, contacts and exact
+points never stand here in clear: they travel in `sealed` (design.md decision 9) and are opened as `Content`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Channel = Literal["resident", "courier", "grid_member", "representative", "staff"]
+Visibility = Literal["named", "masked", "confidential"]
+Datum = Literal["WGS84", "GCJ02", "BD09", "CGCS2000"]
+ResolutionOutcome = Literal["fixed", "gone_on_arrival", "unfounded", "not_feasible"]
+PhotoKind = Literal["before", "after"]
+
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts: `ref` is an account id, `report:<report_id>` or `system`; never a name."""
+
+    ref: str
+    roles: tuple[str, ...] = ()
+    hubs: tuple[str, ...] = ()
+    unit: str | None = None
+
+
+SYSTEM_ACTOR = Actor(ref=SYSTEM, roles=("system",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """AES-256-GCM under key `key_id`; associated data is `command_id` and topic."""
+
+    key_id: str
+    nonce: bytes
+    box: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A point as it was given: degrees in its own datum, accuracy in metres."""
+
+    lon: float
+    lat: float
+    datum: Datum
+    accuracy_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """The opened sealed part; rests only in the private schema."""
+
+    name: str | None = None
+    phone: str | None = None
+    text: str | None = None
+    location: Location | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitReport:
+    """One submission; its `command_id` is its `report_id`."""
+
+    report_id: str
+    received_at: datetime
+    channel: Channel
+    category: str | None = None
+    hub_code: str | None = None
+    captured_at: datetime | None = None
+    visibility: Visibility = "masked"
+    photos: tuple[str, ...] = ()
+    sealed: Sealed | None = None
+
+    @property
+    def command_id(self) -> str:
+        return self.report_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptCase:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartWork:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReachMilestone:
+    stage: str
+    photos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitResolution:
+    outcome: ResolutionOutcome
+    photos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassVerification:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailVerification:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartWork:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReassignCase:
+    """To unit kind `owner`, looked for at `hub_code` (default: the present hub) and above it."""
+
+    owner: str
+    hub_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddComment:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddPhotos:
+    photos: tuple[str, ...]
+    kind: PhotoKind = "before"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassDeadline:
+    """The step `deadline_id`, due at `step_at`, has come."""
+
+    deadline_id: str
+    step_at: datetime
+
+
+Command = (
+    AcceptCase
+    | StartWork
+    | ReachMilestone
+    | SubmitResolution
+    | PassVerification
+    | FailVerification
+    | RestartWork
+    | ReassignCase
+    | AddComment
+    | AddPhotos
+    | PassDeadline
+)
+
+WIRE_TYPES: dict[str, type[Any]] = {
+    "accept": AcceptCase,
+    "start_work": StartWork,
+    "reach_milestone": ReachMilestone,
+    "submit_resolution": SubmitResolution,
+    "verify_pass": PassVerification,
+    "verify_fail": FailVerification,
+    "restart": RestartWork,
+    "reassign": ReassignCase,
+    "comment": AddComment,
+    "add_photos": AddPhotos,
+    "pass_deadline": PassDeadline,
+}
+TYPE_OF: dict[type[Any], str] = {cls: name for name, cls in WIRE_TYPES.items()}
+
+# The words that go with a command travel sealed; the wire field they come in at the board, and whether needed.
+WORDS: dict[str, tuple[str, bool]] = {
+    "submit_resolution": ("note", False),
+    "verify_fail": ("reason", True),
+    "reassign": ("reason", True),
+    "comment": ("text", True),
+}
+# These say nothing about a state the caller must have seen.
+NEEDS_NO_EXPECTED_SEQ = frozenset({"comment", "add_photos", "pass_deadline"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseCommand:
+    """A command on one case, decided by the router on the locked case."""
+
+    command_id: str
+    case_id: str
+    type: str
+    actor: Actor
+    received_at: datetime
+    payload: Command
+    expected_seq: int | None = None
+    sealed: Sealed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The one recorded end of a command. `events` are the ranges (case_id, first seq, last seq) it wrote."""
+
+    command_id: str
+    case_id: str | None
+    outcome: Literal["applied", "refused"]
+    decided_at: datetime
+    code: str | None = None
+    detail: str | None = None
+    field: str | None = None
+    events: tuple[tuple[str, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A message that could not be read or decided, as it came (still sealed), with the reason."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes
+    kind: Literal["message", "data"]
+    reason: str
+    died_at: datetime

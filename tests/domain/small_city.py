@@ -1,0 +1,76 @@
+"""A made-up city of two towns and three villages, as texts that a test may change by one line."""
+
+from __future__ import annotations
+
+FILES = {
+    "city.toml": """\
+name_zh = "小城"
+name_en = "Small City"
+timezone = "Asia/Shanghai"
+nearest_centre_km = 5
+coarse_accuracy_m = 200
+calendars = ["C24", "OFF"]
+""",
+    "tiers.csv": """\
+level,code,name_zh,name_en,desk,place
+1,whole,城,City,city_desk,no
+2,part,镇,Town,town_desk,no
+3,spot,村,Village,village_desk,yes
+""",
+    "units.csv": """\
+unit,level,name_zh,name_en
+city_desk,1,城,City desk
+town_desk,2,镇,Town desk
+village_desk,3,村,Village desk
+gas,1,气,Gas company
+works,2,建,Works
+guard,3,物,Guard
+nobody_yet,,无,Sits nowhere
+""",
+    "hubs.csv": """\
+code,parent,level,kind,name,lon,lat,position
+C,,1,city,城,120.5,31.0,centre
+T1,C,2,town,东镇,120.6,31.0,centre
+T2,C,2,town,西镇,120.4,31.0,centre
+V11,T1,3,village,东一,120.58,31.0,centre
+V12,T1,3,village,东二,120.62,31.0,approximate
+V21,T2,3,village,西一,120.4,31.0,centre
+""",
+    "priorities.csv": """\
+priority,name_zh,name_en,verify,supervise_after
+P1,急,Urgent,4h C24,30m
+P2,常,Ordinary,2WD OFF,
+""",
+    "categories.csv": """\
+code,name_zh,name_en,kind,tier,owner,else_owner,assist,priority,accept,milestones,variants,verify,flags,basis
+pothole,坑,Pothole,thing,2,works,,,P2,4h OFF,on_site=6h OFF;resolve=5WD OFF,deep:resolve=9WD OFF,S,,
+ads,广告,Ads,thing,3,guard,village_desk,works,P2,4h OFF,resolve=2WD OFF,,P,transient,
+gas,燃气,Gas,safety,1,gas,,,P1,5m C24,resolve=2h C24,,S,hotline:119,
+secret,密,Secret,safety,2,works,,,P2,4h OFF,resolve=2WD OFF,,R,confidential,
+fire,火,Fire,safety,1,,,,P1,,,,,redirect:119,
+other,其他,Other,thing,2,town_desk,,,P2,4h OFF,resolve=5WD OFF,,P,,
+""",
+    "ladder.csv": """\
+clock,stage,step,percent,event,levels_up
+owner,accept,warning,50,SlaWarning,
+owner,accept,due,100,SlaBreached,
+owner,accept,supervise,150,CaseEscalated,1
+owner,resolve,due,100,SlaBreached,
+owner,*,due,100,SlaBreached,
+owner,verify,due,100,VerificationLapsed,
+citizen,resolve,due,100,SlaBreached,
+""",
+    "areas.geojson": """\
+{"type": "FeatureCollection", "features": [
+{"type": "Feature", "properties": {"code": "V11", "level": 3}, \
+"geometry": {"type": "Polygon", "coordinates": \
+[[[120.56, 30.98], [120.60, 30.98], [120.60, 31.02], [120.56, 31.02], [120.56, 30.98]]]}},
+{"type": "Feature", "properties": {"code": "V12", "level": 3}, \
+"geometry": {"type": "Polygon", "coordinates": \
+[[[120.60, 30.98], [120.64, 30.98], [120.64, 31.02], [120.60, 31.02], [120.60, 30.98]]]}},
+{"type": "Feature", "properties": {"code": "V21", "level": 3}, \
+"geometry": {"type": "MultiPolygon", "coordinates": \
+[[[[120.38, 30.98], [120.42, 30.98], [120.42, 31.02], [120.38, 30.98]]]]}}
+]}
+""",
+}
