@@ -1,0 +1,110 @@
+"""Shapely, and only here: which community's cell a point lies in, and the outlines that pages draw.
+
+A point on the shared edge of cells belongs to the smallest code, so every process places it alike.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final, Self
+
+import shapely
+
+from services.domain.city import City
+from services.domain.city_problems import Problem
+from services.domain.city_rows import AREAS, Area
+
+_FEATURES: Final = re.compile(r'"features"\s*:\s*\[')
+_BETWEEN: Final = re.compile(r"[\s,]*")
+
+
+def read_areas(text: str) -> tuple[Area, ...]:
+    """The features of a GeoJSON FeatureCollection, unjudged; ValueError says `line: what is wrong`."""
+    try:
+        whole = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.lineno}: is not JSON: {error.msg}") from None
+    except RecursionError:
+        raise ValueError("1: is not GeoJSON: it is nested too deeply") from None
+    match whole:
+        case {"type": "FeatureCollection", "features": [*features]}:
+            lines = [*_lines(text, len(features))]
+        case _:
+            raise ValueError("1: is not a GeoJSON FeatureCollection with features")
+    return tuple(_area(line, feature) for line, feature in zip(lines, features, strict=True))
+
+
+def polygon_problems(areas: tuple[Area, ...]) -> Iterator[Problem]:
+    """Rings that cross themselves: a point's place would depend on who asks."""
+    for area in areas:
+        shape = _shape(area.geometry)
+        if not shapely.is_valid(shape):
+            rule = f"area {area.code!r}: {shapely.is_valid_reason(shape)}"
+            yield Problem(AREAS, area.line, rule)
+
+
+class Areas:
+    """The areas of one version of a city."""
+
+    def __init__(self, city: City, shapes: dict[str, Any]) -> None:
+        self._city = city
+        self._shapes = shapes
+        # In order of code: the first cell that covers a point is then the one with the smallest code.
+        self._codes = sorted(code for code in shapes if city.hubs[code].level == city.place_level)
+        self._tree = shapely.STRtree([shapes[code] for code in self._codes])
+        self._outlines: dict[str, dict[str, Any] | None] = {}
+
+    @classmethod
+    def parse(cls, text: str, city: City) -> Self:
+        """For texts that city_files.read_city found whole."""
+        return cls(city, {str(area.code): _shape(area.geometry) for area in read_areas(text)})
+
+    def cell_at(self, lon: float, lat: float) -> str | None:
+        """The community whose cell covers the WGS-84 point."""
+        covering = self._tree.query(shapely.points(lon, lat), predicate="intersects").tolist()
+        return self._codes[min(covering)] if covering else None
+
+    def outline(self, code: str) -> dict[str, Any] | None:
+        """The GeoJSON geometry of a hub's area: its own, else the union of those below it."""
+        if code not in self._outlines:
+            shape = self._outline(code)
+            self._outlines[code] = None if shape is None else json.loads(shapely.to_geojson(shape))
+        return self._outlines[code]
+
+    def _outline(self, code: str) -> Any:
+        own = self._shapes.get(code)
+        if own is not None:
+            return own
+        below = [self._outline(child) for child in self._city.children(code)]
+        parts = [shape for shape in below if shape is not None]
+        return shapely.union_all(parts) if parts else None
+
+
+def _area(line: int, feature: object) -> Area:
+    match feature:
+        case {"properties": {"code": code, "level": level}, "geometry": geometry}:
+            return Area(line, code, level, geometry)
+        case {"geometry": geometry, "properties": {"code": code}}:
+            return Area(line, code, None, geometry)
+        case _:
+            return Area(line, None, None, None)
+
+
+def _shape(geometry: object) -> Any:
+    return shapely.from_geojson(json.dumps(geometry))
+
+
+def _lines(text: str, count: int) -> Iterator[int]:
+    """The line on which each feature begins."""
+    found = _FEATURES.search(text)
+    at, line, counted_to = (found.end() if found else 0), 1, 0
+    decoder = json.JSONDecoder()
+    for _ in range(count):
+        begins = _BETWEEN.match(text, at)
+        at = begins.end() if begins else at
+        line += text.count("\n", counted_to, at)
+        counted_to = at
+        yield line
+        _, at = decoder.raw_decode(text, at)

@@ -1,0 +1,122 @@
+"""A city's files: a folder becomes texts, texts become a City or the list of what is wrong with them.
+
+The book keeps exactly these texts, so a city from the book takes the same path as one from a folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from services.adapters.areas import polygon_problems, read_areas
+from services.domain.city import City
+from services.domain.city_problems import CityProblems, Lined, Problem
+from services.domain.city_rows import AREAS, FILES, HEADERS, SETTINGS, Area, Table, read_rows
+from services.domain.city_rules import check
+
+_TOML_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
+def read_folder(folder: Path) -> dict[str, str]:
+    """The texts of a city's files; others in the folder (README, samples) are no part of the city."""
+    texts: dict[str, str] = {}
+    problems: list[Problem] = []
+    for name in FILES:
+        try:
+            raw = (folder / name).read_bytes()
+            texts[name] = raw.decode("utf-8")
+        except FileNotFoundError:
+            problems.append(Problem(name, 1, f"is missing in {folder}"))
+        except OSError as error:
+            problems.append(Problem(name, 1, f"cannot be read: {error.strerror}"))
+        except UnicodeDecodeError as error:
+            line = raw.count(b"\n", 0, error.start) + 1
+            rule = f"is not UTF-8: byte 0x{raw[error.start]:02x}; save it as UTF-8"
+            problems.append(Problem(name, line, rule))
+    if problems:
+        raise CityProblems(problems)
+    return texts
+
+
+def read_city(files: Mapping[str, str], version: int) -> City:
+    """The city in these texts. Shapes of rows are judged first, then what they say of each other."""
+    problems = [Problem(name, 1, "is missing") for name in FILES if name not in files]
+    for name in FILES:
+        if "\0" in files.get(name, ""):
+            line = files[name].count("\n", 0, files[name].index("\0")) + 1
+            problems.append(Problem(name, line, "holds the character U+0000"))
+    if problems:
+        raise CityProblems(problems)
+    texts = {name: files[name].removeprefix(_BYTE_ORDER_MARK) for name in FILES}
+    tables = {name: _table(name, texts[name], problems) for name in HEADERS}
+    settings = _settings(texts[SETTINGS], problems)
+    areas = _areas(texts[AREAS], problems)
+    rows, unread = read_rows(tables=tables, settings=settings, areas=areas)
+    problems += unread
+    if not problems:
+        problems += check(rows)
+    if not problems:
+        problems += polygon_problems(areas)
+        problems += _timezone(settings["timezone"])
+    if problems:
+        raise CityProblems(problems)
+    return rows.city(version)
+
+
+def _table(name: str, text: str, problems: list[Problem]) -> Table:
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: tuple[str, ...] = ()
+    rows: list[Lined[tuple[str, ...]]] = []
+    begins = 1
+    try:
+        header = tuple(next(lines, ()))
+        begins = lines.line_num + 1
+        for cells in lines:
+            if cells:
+                rows.append(Lined(begins, tuple(cells)))
+            begins = lines.line_num + 1
+    except csv.Error as error:
+        problems.append(Problem(name, begins, f"is not CSV: {error}"))
+        header = header or HEADERS[name]
+    return Table(name, header, tuple(rows))
+
+
+def _settings(text: str, problems: list[Problem]) -> dict[str, Lined[Any]]:
+    try:
+        said = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = _TOML_LINE.search(str(error))
+        line = int(at[1]) if at else text.count("\n") + 1
+        problems.append(Problem(SETTINGS, line, f"is not TOML: {error}"))
+        return {}
+    return {name: Lined(_line_of(name, text), value) for name, value in said.items()}
+
+
+def _line_of(name: str, text: str) -> int:
+    found = re.search(rf"^[ \t\[]*[\"']?{re.escape(name)}\b", text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def _areas(text: str, problems: list[Problem]) -> tuple[Area, ...]:
+    try:
+        return read_areas(text)
+    except ValueError as error:
+        line, _, rule = str(error).partition(": ")
+        problems.append(Problem(AREAS, int(line), rule))
+        return ()
+
+
+def _timezone(setting: Lined[Any]) -> list[Problem]:
+    try:
+        ZoneInfo(setting.value)
+    except (KeyError, ValueError, OSError):
+        rule = f"`timezone` {setting.value} is not an IANA zone, such as `Asia/Shanghai`"
+        return [Problem(SETTINGS, setting.line, rule)]
+    return []

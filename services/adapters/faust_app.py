@@ -1,0 +1,131 @@
+"""Faust, hardened: the three knobs it does not offer, and one batch per partition on its own producer.
+
+Rests on private names of faust-streaming 0.15.3 and aiokafka 0.14.0; tests/integration/test_faust_app.py fails
+when an upgrade changes them. Why each: streaming.md 2.6 in docs/streaming-notes.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Final
+
+import faust
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+from faust.transport.drivers import aiokafka as driver
+
+from services.adapters.codec import CASE_COMMANDS, REPORTS, Record
+
+GROUP: Final = "pioneer-router"
+PUBLISH_SECONDS: Final = 20.0
+
+
+class NotPublished(Exception):
+    """The broker did not acknowledge everything; what was sent may be sent again."""
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust hard-codes 1500: an idle partition's long poll then stalls the busy ones.
+        consumer._fetch_max_wait_ms = 100
+        return consumer
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> Any:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Producer(driver.Producer):
+    def _settings_extra(self) -> dict[str, Any]:
+        return {**super()._settings_extra(), "acks": "all", "enable_idempotence": True}
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+    Producer = _Producer
+
+
+class App(faust.App):
+    def _new_transport(self) -> Any:
+        return _Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Any:
+        return _Transport(self.conf.broker_producer, self)
+
+
+def build_app(bootstrap: str, *, instance_id: str, data_folder: str) -> App:
+    """At least once, one event at a time, static membership; topics exist already, nothing is declared."""
+    app = App(
+        GROUP,
+        broker=[f"kafka://{host}" for host in bootstrap.split(",")],
+        datadir=data_folder,
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        consumer_group_instance_id=instance_id,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        broker_commit_interval=0.1,
+        broker_session_timeout=15.0,
+        broker_heartbeat_interval=3.0,
+        broker_request_timeout=30.0,
+        broker_rebalance_timeout=30.0,
+        producer_max_batch_size=512 * 1024,
+        producer_max_request_size=2 * 1024 * 1024,
+        producer_request_timeout=PUBLISH_SECONDS,
+        stream_buffer_maxsize=4096,
+        stream_wait_empty=True,
+    )
+    return app
+
+
+def inbox(app: App) -> Any:
+    """Reports and commands as they came: bytes, read by our own codec, acked by our own hand."""
+    return app.topic(
+        REPORTS,
+        CASE_COMMANDS,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        allow_empty=True,
+    )
+
+
+async def publish(app: App, records: Iterable[tuple[str, Record]]) -> None:
+    """Send each (topic, record), one batch per partition, and await every acknowledgement of the broker.
+
+    Raises NotPublished.
+    """
+    try:
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            producer: Any = app.producer
+            await _publish(producer._producer, records)
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise NotPublished(f"{type(error).__name__}: {error}") from error
+
+
+async def _publish(producer: Any, records: Iterable[tuple[str, Record]]) -> None:
+    by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
+    counts: dict[str, int] = {}
+    for topic, record in records:
+        if topic not in counts:
+            counts[topic] = len(await producer.partitions_for(topic))
+        by_partition[topic, (murmur2(record[0]) & 0x7FFFFFFF) % counts[topic]].append(record)
+    acknowledged: list[asyncio.Future[Any]] = []
+    for (topic, partition), queue in by_partition.items():
+        batch = producer.create_batch()
+        for key, value, headers in queue:
+            if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                    raise ValueError(f"a record for {topic} is larger than a batch: {len(value)} bytes")
+        acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+    await asyncio.gather(*acknowledged)

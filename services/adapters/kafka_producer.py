@@ -1,0 +1,228 @@
+"""The producer of doors and timekeeper: kafka-python, acks=all; a send ends when the broker has confirmed.
+
+Rules: idempotence stays off (such a producer dies for good after one expired batch; our ids are derived and
+repeats are harmless); a send ends within 5 s, above `max_unconfirmed` at once; the event loop never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from services.adapters import metrics
+from services.adapters.codec import CASE_COMMANDS, REPORTS, Record
+
+DELIVERY_SECONDS: Final = 5.0
+_REQUEST_SECONDS: Final = 3.0
+_LINGER_MS: Final = 2
+_BACKOFF_SECONDS: Final = (0.1, 0.2, 0.5, 1.0)
+
+# ApiVersions v0, correlation 1, client "probe": every broker answers it before anything else.
+_PROBE: Final = struct.pack(">ihhih5s", 15, 18, 0, 1, 5, b"probe")
+
+_log = structlog.get_logger()
+
+
+class NotConfirmed(Exception):
+    """The broker did not acknowledge in time. The message may still arrive; send the same one again."""
+
+
+class TooManyUnconfirmed(NotConfirmed):
+    """The bound of unconfirmed messages is reached: this one was not handed over."""
+
+
+class Producer:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        client_id: str,
+        max_unconfirmed: int = 2000,
+        topics: Sequence[str] = (REPORTS, CASE_COMMANDS),
+    ) -> None:
+        self._bootstrap = bootstrap.split(",")
+        self._client_id = client_id
+        self._max = max_unconfirmed
+        self._topics = tuple(topics)
+        self._kafka: Any = None
+        self._stop = threading.Event()
+        self._sweeper: asyncio.Task[None] | None = None
+        # Insertion order is order of time, so the sweep looks at the oldest only.
+        self._waiting: dict[asyncio.Future[None], float] = {}
+        self._ended: deque[tuple[asyncio.Future[None], BaseException | None]] = deque()
+        self._woken = False
+
+    @property
+    def ready(self) -> bool:
+        """The broker has answered once and told where the topics are."""
+        return self._kafka is not None
+
+    @property
+    def unconfirmed(self) -> int:
+        return len(self._waiting)
+
+    async def start(self) -> None:
+        """Returns at once; a thread looks for the broker, with back-off, until it answers."""
+        self._loop = asyncio.get_running_loop()
+        self._sweeper = asyncio.create_task(self._sweep(), name="unconfirmed-sweep")
+        self._opener = threading.Thread(target=self._open, name=f"{self._client_id}-opener", daemon=True)
+        self._opener.start()
+
+    async def send(self, topic: str, record: Record) -> None:
+        """Ends when the broker has the record on all in-sync replicas, else raises NotConfirmed."""
+        if len(self._waiting) >= self._max:
+            raise TooManyUnconfirmed(f"{self._max} messages are not yet confirmed")
+        if self._kafka is None:
+            raise NotConfirmed("the broker has not answered yet")
+        key, value, headers = record
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        try:
+            sent = self._kafka.send(topic, value=value, key=key, headers=headers)
+        except (KafkaError, ValueError) as error:
+            # The client has lost sight of the topic; with max_block_ms=0 it says so at once.
+            raise NotConfirmed(str(error)) from error
+        self._waiting[waiter] = self._loop.time() + DELIVERY_SECONDS
+        metrics.posts_unconfirmed.set(len(self._waiting))
+        sent.add_callback(lambda _metadata: self._end(waiter, None))
+        sent.add_errback(lambda error: self._end(waiter, error))
+        await waiter
+
+    def _end(self, waiter: asyncio.Future[None], error: BaseException | None) -> None:
+        """In the client's thread. A batch is acknowledged whole: one wake-up of the loop for all of it."""
+        self._ended.append((waiter, error))
+        if not self._woken:
+            self._woken = True
+            # The loop is closed: nobody waits any more.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        # First the flag, then the queue: what is appended meanwhile is either seen here or wakes again.
+        self._woken = False
+        ended, waiting = self._ended, self._waiting
+        while ended:
+            waiter, error = ended.popleft()
+            waiting.pop(waiter, None)
+            if not waiter.done():
+                if error is None:
+                    waiter.set_result(None)
+                else:
+                    waiter.set_exception(NotConfirmed(str(error)))
+        metrics.posts_unconfirmed.set(len(waiting))
+
+    async def _sweep(self) -> None:
+        """The promise of 5 s does not hang on the client's own timers."""
+        while True:
+            await asyncio.sleep(0.25)
+            now = self._loop.time()
+            while self._waiting:
+                waiter, deadline = next(iter(self._waiting.items()))
+                if deadline > now:
+                    break
+                del self._waiting[waiter]
+                if not waiter.done():
+                    waiter.set_exception(NotConfirmed(f"not acknowledged within {DELIVERY_SECONDS:g} s"))
+
+    def _open(self) -> None:
+        attempt = 0
+        while not self._stop.is_set():
+            try:
+                kafka = self._connect()
+            except (KafkaError, OSError, ValueError) as error:
+                if attempt == 0:
+                    _log.warning("producer_waits_for_broker", client_id=self._client_id, reason=str(error))
+                self._stop.wait(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)])
+                attempt += 1
+                continue
+            if self._stop.is_set():
+                kafka.close(timeout=0)
+            else:
+                self._kafka = kafka
+                _log.info("producer_ready", client_id=self._client_id)
+            return
+
+    def _connect(self) -> Any:
+        kafka = KafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client_id,
+            acks="all",
+            enable_idempotence=False,
+            delivery_timeout_ms=int(DELIVERY_SECONDS * 1000),
+            request_timeout_ms=int(_REQUEST_SECONDS * 1000),
+            linger_ms=_LINGER_MS,
+            batch_size=256 * 1024,
+            max_block_ms=2000,
+            bootstrap_timeout_ms=5000,
+            metadata_max_age_ms=60_000,
+            retry_backoff_ms=100,
+            reconnect_backoff_ms=50,
+            reconnect_backoff_max_ms=1000,
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+        )
+        try:
+            for topic in self._topics:
+                kafka.partitions_for(topic)
+        except KafkaError:
+            kafka.close(timeout=0)
+            raise
+        # From here on it is the loop that sends: a topic out of sight fails at once instead of holding it.
+        kafka.config["max_block_ms"] = 0
+        return kafka
+
+    async def check(self) -> str | None:
+        """For readiness: None when a broker answers now, else the reason."""
+        if not self.ready:
+            return "the broker has not answered yet"
+        reasons = []
+        for address in self._bootstrap:
+            try:
+                await asyncio.wait_for(_probe(address), 0.9 / len(self._bootstrap))
+                return None
+            except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+                reasons.append(f"{address} {str(error) or 'does not answer'}")
+        return "; ".join(reasons)
+
+    async def stop(self) -> None:
+        """Give what is under way 2 s, then leave; whoever still waits gets NotConfirmed."""
+        self._stop.set()
+        if self._kafka is not None:
+            closed = asyncio.Event()
+            threading.Thread(
+                target=self._close, args=(closed,), name=f"{self._client_id}-closer", daemon=True
+            ).start()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(closed.wait(), 3.0)
+        self._settle()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(NotConfirmed("this process is closing"))
+        self._waiting.clear()
+
+    def _close(self, closed: asyncio.Event) -> None:
+        # It raises when what was under way did not get through in time; it is over in any case.
+        with contextlib.suppress(KafkaError):
+            self._kafka.close(timeout=2.0)
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(closed.set)
+
+
+async def _probe(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    try:
+        writer.write(_PROBE)
+        await reader.readexactly(8)
+    finally:
+        writer.close()

@@ -1,0 +1,60 @@
+-- Accounts and sessions (schema staff). A cookie's token is nowhere, only its SHA-256.
+
+-- name: insert_account
+INSERT INTO staff.accounts (account_id, username, password_hash, role, hub_code, unit, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (username) DO NOTHING
+RETURNING account_id::text
+
+-- name: list_accounts
+SELECT account_id::text, username, role, hub_code, unit, disabled_at
+FROM staff.accounts
+ORDER BY hub_code, username
+
+-- name: account_by_username
+SELECT account_id::text, username, role, hub_code, unit, password_hash
+FROM staff.accounts
+WHERE username = $1 AND disabled_at IS NULL
+
+-- name: delete_sessions_before
+-- Sessions of this account that are over: idle since $2 or begun before $3.
+DELETE FROM staff.sessions
+WHERE account_id = $1::uuid AND (last_seen_at < $2 OR created_at < $3)
+
+-- name: insert_session
+INSERT INTO staff.sessions (token_hash, account_id, created_at, last_seen_at)
+VALUES ($1, $2::uuid, $3, $3)
+
+-- name: find_session
+SELECT a.account_id::text, a.username, a.role, a.hub_code, a.unit, s.last_seen_at
+FROM staff.sessions s
+JOIN staff.accounts a USING (account_id)
+WHERE s.token_hash = $1 AND s.last_seen_at >= $2 AND s.created_at >= $3 AND a.disabled_at IS NULL
+
+-- name: touch_session
+UPDATE staff.sessions SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_at < $2
+
+-- name: delete_session
+DELETE FROM staff.sessions WHERE token_hash = $1
+
+-- name: lock_sample_staff
+-- Two starters at once would make two passwords.
+SELECT pg_advisory_xact_lock(hashtextextended('pioneer-hub sample staff', 0))
+
+-- name: sample_hash
+-- The hash that the sample accounts share.
+SELECT password_hash FROM staff.accounts WHERE username = 'dispatcher-' || hub_code ORDER BY hub_code LIMIT 1
+
+-- name: insert_sample_staff
+INSERT INTO staff.accounts (account_id, username, password_hash, role, hub_code, unit, created_at)
+SELECT id, 'dispatcher-' || code, $3, 'dispatcher', code, NULL, $4
+FROM unnest($1::uuid[], $2::text[]) AS hub (id, code)
+ON CONFLICT (username) DO NOTHING
+
+-- name: set_sample_hash
+UPDATE staff.accounts SET password_hash = $1 WHERE username = 'dispatcher-' || hub_code
+
+-- name: delete_sample_sessions
+DELETE FROM staff.sessions
+USING staff.accounts a
+WHERE a.account_id = staff.sessions.account_id AND a.username = 'dispatcher-' || a.hub_code

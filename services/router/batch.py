@@ -1,0 +1,235 @@
+"""What a batch of messages becomes in one transaction: decide each on what the earlier ones of the batch left.
+
+Steps (a) to (f) are those of design.md decision 2. Nothing is published here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.adapters import metrics
+from services.adapters.areas import Areas
+from services.adapters.book import BadData, Book, Transaction
+from services.adapters.clock import Clock
+from services.domain import ids
+from services.domain.case import Case
+from services.domain.city import City
+from services.domain.decide import Settled, file_report, settle
+from services.domain.events import Event
+from services.domain.geo import to_wgs84
+from services.domain.messages import CaseCommand, Content, DeadLetter, Outcome, SubmitReport
+from services.router.reading import Read, dead_letter, place_report
+
+_AHEAD = timedelta(seconds=2)
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What is to be published of a batch, those decided earlier included."""
+
+    events: list[Event] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+    def add(self, other: Settlement) -> None:
+        self.events += other.events
+        self.outcomes += other.outcomes
+        self.letters += other.letters
+
+
+async def settle_batch(book: Book, batch: Sequence[Read], clock: Clock, secret: bytes) -> Settlement:
+    """One transaction, or, when the database refuses a value, as many as it takes to find whose it is.
+
+    Raises Conflict and World; then nothing of the failed transaction is in the book.
+    """
+    if not batch:
+        return Settlement()
+    try:
+        return await _Work(batch, clock, secret).run(book)
+    except BadData as error:
+        if len(batch) == 1:
+            letter = dead_letter(batch[0].incoming, "data", str(error), clock.now())
+            return Settlement(letters=[letter])
+    middle = len(batch) // 2
+    settlement = await settle_batch(book, batch[:middle], clock, secret)
+    settlement.add(await settle_batch(book, batch[middle:], clock, secret))
+    return settlement
+
+
+class _Work:
+    def __init__(self, batch: Sequence[Read], clock: Clock, secret: bytes) -> None:
+        self._batch = batch
+        self._clock = clock
+        self._secret = secret
+        self._before: dict[str, Case] = {}
+        self._after: dict[str, Case] = {}
+        self._events: list[Event] = []
+        self._outcomes: list[Outcome] = []
+        self._letters: list[DeadLetter] = []
+        self._reports: list[tuple[Any, ...]] = []
+        self._contents: list[tuple[Any, ...]] = []
+        self._words: list[tuple[Any, ...]] = []
+        self._filed: list[Case] = []
+
+    async def run(self, book: Book) -> Settlement:
+        first: dict[str, Read] = {}
+        next_offsets: dict[tuple[str, int], int] = {}
+        for one in self._batch:
+            first.setdefault(one.command_id, one)  # (a)
+            at = one.incoming.topic, one.incoming.partition
+            next_offsets[at] = max(next_offsets.get(at, 0), one.incoming.offset + 1)
+        async with book.transaction() as tx:
+            await tx.lock_progress(list(next_offsets))  # (b)
+            case_ids = sorted(
+                {r.message.case_id for r in first.values() if isinstance(r.message, CaseCommand)}
+            )
+            if case_ids:
+                await tx.lock_families(case_ids)  # (c)
+            city, areas = await tx.active_city()
+            earlier = await tx.outcomes(list(first))  # (d)
+            if case_ids:
+                self._before = await tx.cases(case_ids)
+                self._after = dict(self._before)
+            fresh = [one for one in first.values() if one.command_id not in earlier]
+            self._decide(fresh, city, areas)  # (e)
+            await self._write(tx)  # (f)
+            await tx.raise_progress(next_offsets)
+            again = [r for outcome in earlier.values() for r in outcome.events]
+            repeated = await tx.events_of(again) if again else []
+        self._count(city)
+        return Settlement(repeated + self._events, [*earlier.values(), *self._outcomes], self._letters)
+
+    def _decide(self, fresh: Sequence[Read], city: City, areas: Areas) -> None:
+        zone = ZoneInfo(city.timezone)
+        for one in fresh:
+            now = self._now_of(one)
+            try:
+                if isinstance(one.message, SubmitReport):
+                    self._file(one.message, one.content, now, city, areas, zone)
+                else:
+                    self._command(one.message, one.content, now, city)
+            except Exception as error:  # whatever decide raises is that message's fault, and is told
+                reason = f"{type(error).__name__}: {error}"
+                self._letters.append(dead_letter(one.incoming, "message", reason, self._clock.now()))
+
+    def _now_of(self, one: Read) -> datetime:
+        latest = one.incoming.appended_at + self._clock.offset + _AHEAD
+        if one.message.received_at > latest:
+            metrics.skew_clamped_total.inc()
+            return latest
+        return one.message.received_at
+
+    def _file(
+        self,
+        report: SubmitReport,
+        content: Content,
+        now: datetime,
+        city: City,
+        areas: Areas,
+        zone: ZoneInfo,
+    ) -> None:
+        place = place_report(report, content.location, city, areas)
+        settled = file_report(report, place=place, city=city, zone=zone, now=now)
+        case = settled.case
+        self._reports.append(
+            (
+                report.report_id,
+                ids.tracking_number(self._secret, report.report_id),
+                case.case_id,
+                report.channel,
+                report.category,
+                report.hub_code,
+                report.visibility,
+                report.captured_at,
+                now,
+                "{" + ",".join(report.photos) + "}",
+            )
+        )
+        if content != Content():
+            self._contents.append(_content_row(report.report_id, content))
+        self._filed.append(case)
+        self._take(report.report_id, settled, now)
+
+    def _command(self, command: CaseCommand, content: Content, now: datetime, city: City) -> None:
+        case = self._after.get(command.case_id)
+        if case is None:
+            self._outcomes.append(
+                Outcome(
+                    command_id=command.command_id,
+                    case_id=command.case_id,
+                    outcome="refused",
+                    decided_at=now,
+                    code="not_found",
+                    detail="there is no case with this id",
+                    field="case_id",
+                )
+            )
+            return
+        settled = settle(case, command, now=now, city=city)
+        if content.text and settled.refusal is None:
+            self._words.append((command.command_id, case.case_id, content.text))
+        self._take(command.command_id, settled, now)
+
+    def _take(self, command_id: str, settled: Settled, now: datetime) -> None:
+        case, refusal = settled.case, settled.refusal
+        self._after[case.case_id] = case
+        self._events += settled.events
+        written = settled.events
+        ranges = ((case.case_id, written[0].seq, written[-1].seq),) if written else ()
+        self._outcomes.append(
+            Outcome(
+                command_id=command_id,
+                case_id=case.case_id,
+                outcome="refused" if refusal else "applied",
+                decided_at=now,
+                code=refusal.code if refusal else None,
+                detail=refusal.detail if refusal else None,
+                field=refusal.field if refusal else None,
+                events=ranges,
+            )
+        )
+
+    async def _write(self, tx: Transaction) -> None:
+        await tx.write(
+            before=self._before,
+            after=self._after,
+            events=self._events,
+            outcomes=self._outcomes,
+            changed_at=self._clock.now(),
+        )
+        await tx.insert("insert_reports", self._reports)
+        private = [row[0] for row in (*self._contents, *self._words)]
+        erased = await tx.erased(private) if private else set()
+        await tx.insert("insert_report_contents", [r for r in self._contents if r[0] not in erased])
+        await tx.insert("insert_command_words", [r for r in self._words if r[0] not in erased])
+
+    def _count(self, city: City) -> None:
+        for outcome in self._outcomes:
+            metrics.outcomes_total.labels(outcome.outcome, outcome.code or "").inc()
+        for event in self._events:
+            metrics.events_total.labels(event.type).inc()
+        for case in self._filed:
+            group = city.categories[case.category].kind
+            metrics.cases_filed_total.labels(str(case.level), group, case.priority).inc()
+
+
+def _content_row(report_id: str, content: Content) -> tuple[Any, ...]:
+    point: tuple[float | None, float | None] = (None, None)
+    at = content.location
+    if at is not None:
+        point = to_wgs84(at.lon, at.lat, at.datum)
+    return (
+        report_id,
+        content.name,
+        content.phone,
+        content.text,
+        *point,
+        at.lon if at else None,
+        at.lat if at else None,
+        at.datum if at else None,
+        at.accuracy_m if at else None,
+    )

@@ -1,0 +1,115 @@
+"""The timekeeper, wired: one works, others stand by for its lock; deadlines become ordinary commands."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import structlog
+
+from services.adapters import codec, logs, metrics, slot
+from services.adapters.clock import Clock
+from services.adapters.due_rows import BookAway, DueRows, DueStep
+from services.adapters.health import DatabaseHealth
+from services.adapters.kafka_producer import NotConfirmed, Producer, TooManyUnconfirmed
+from services.adapters.ops_http import serve_ops
+from services.adapters.settings import Settings
+from services.domain import ids
+from services.domain.messages import SYSTEM_ACTOR, CaseCommand, PassDeadline
+from services.timekeeper.rounds import Rounds
+
+TICK_SECONDS: Final = 0.1
+STANDBY_SECONDS: Final = 1.0
+_AGE_EVERY: Final = 10  # ticks
+
+log = structlog.get_logger()
+
+
+async def serve(settings: Settings) -> int:
+    database_url = settings.require("database_url")
+    clock = Clock(settings.clock_offset_file)
+    health = DatabaseHealth(database_url, clock)
+    producer = Producer(settings.require("kafka_bootstrap"), client_id="timekeeper")
+    await producer.start()
+    checks = {"database": health.check, "broker": _producer_check(producer)}
+    ops = await serve_ops(settings.host, settings.timekeeper_port, checks, room="timekeeper")
+    working = asyncio.create_task(_keep_time(database_url, clock, producer))
+    stopping = asyncio.Event()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sig, stopping.set)
+    told = asyncio.create_task(stopping.wait())
+    await asyncio.wait({told, working}, return_when=asyncio.FIRST_COMPLETED)
+    failed = working.done()
+    if failed:
+        log.error("the rounds ended", action="rounds_ended", error=repr(working.exception()))
+    working.cancel()
+    told.cancel()
+    await asyncio.gather(producer.stop(), health.close(), ops.close())
+    return 1 if failed else 0
+
+
+async def _keep_time(database_url: str, clock: Clock, producer: Producer) -> None:
+    while True:
+        try:
+            mine = await slot.Slot.take(database_url, slot.TIMEKEEPER, most=1)
+        except slot.SlotTaken:
+            await asyncio.sleep(STANDBY_SECONDS)
+            continue
+        log.info("working", action="leading")
+        metrics.timekeeper_leading.set(1)
+        try:
+            await _rounds(DueRows(database_url), clock, producer, mine)
+        except slot.SlotTaken:
+            log.warning("another timekeeper works now", action="standby")
+        finally:
+            metrics.timekeeper_leading.set(0)
+            mine.release()
+
+
+async def _rounds(rows: DueRows, clock: Clock, producer: Producer, mine: slot.Slot) -> None:
+    async def send(step: DueStep) -> None:
+        now = clock.now()
+        command = CaseCommand(
+            command_id=ids.uuid7(now, os.urandom(10)),
+            case_id=step.case_id,
+            type="pass_deadline",
+            actor=SYSTEM_ACTOR,
+            received_at=now,
+            payload=PassDeadline(deadline_id=step.deadline_id, step_at=step.step_at),
+        )
+        await producer.send(codec.CASE_COMMANDS, codec.command_record(command, "timekeeper"))
+        metrics.deadlines_emitted_total.inc()
+
+    rounds = Rounds(rows, send)
+    pause = TICK_SECONDS
+    tick = 0
+    while True:
+        await mine.hold()
+        try:
+            await rounds.look(now=clock.now())
+            if tick % _AGE_EVERY == 0:
+                oldest = await rows.oldest()
+                late = (clock.now() - oldest).total_seconds() if oldest else 0.0
+                metrics.oldest_due_not_passed_seconds.set(max(0.0, late))
+            pause = TICK_SECONDS
+        except (BookAway, NotConfirmed, TooManyUnconfirmed) as error:
+            log.warning("a look failed", action="look_failed", error=str(error))
+            pause = min(pause * 2, 5.0)
+        tick += 1
+        await asyncio.sleep(pause)
+
+
+def _producer_check(producer: Producer) -> Callable[[], Coroutine[Any, Any, str | None]]:
+    async def check() -> str | None:
+        return None if producer.ready else "the broker has not answered yet"
+
+    return check
+
+
+def main() -> int:
+    settings = Settings()
+    logs.configure("timekeeper", settings)
+    return asyncio.run(serve(settings))

@@ -1,0 +1,86 @@
+"""The rounds: look for steps whose instant has come, send each to its case, and again only if it stays open.
+
+A step is passed by the router's decision, never here; sending one twice is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.adapters import metrics
+from services.adapters.due_rows import BEGINNING, DueRows, DueStep, Mark
+
+AT_MOST: Final = 500
+WHOLE_RANGE_EVERY: Final = timedelta(seconds=30)
+# A row may be committed a little after its instant: the mark stays this far behind.
+_OVERLAP: Final = timedelta(seconds=5)
+_AGAIN_AFTER: Final = (10, 20, 40, 80, 160, 300)
+"""Seconds until the same step is sent again."""
+
+Send = Callable[[DueStep], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Sent:
+    at: datetime
+    times: int
+    seen_in: int
+
+
+class Rounds:
+    def __init__(self, rows: DueRows, send: Send) -> None:
+        self._rows = rows
+        self._send = send
+        self._sent: dict[DueStep, _Sent] = {}
+        self._mark: Mark = BEGINNING
+        self._whole_at: datetime | None = None
+        self._round = 0
+
+    async def look(self, *, now: datetime) -> int:
+        """One look: every step that is due above the mark, page by page. Returns how many were sent.
+
+        What `send` raises leaves the mark at the beginning, so nothing is left out.
+        """
+        whole = self._whole_at is None or not now - WHOLE_RANGE_EVERY < self._whole_at <= now
+        after = BEGINNING if whole else self._mark
+        self._round += whole
+        count = 0
+        try:
+            while True:
+                page = await self._rows.due(now=now, after=after, limit=AT_MOST)
+                count += await self._send_page(page, now)
+                if len(page) < AT_MOST:
+                    break
+                after = page[-1].mark
+        except BaseException:
+            self._whole_at = None
+            raise
+        if whole:
+            self._whole_at = now
+            self._sent = {step: sent for step, sent in self._sent.items() if sent.seen_in == self._round}
+        self._mark = now - _OVERLAP, BEGINNING[1]
+        return count
+
+    async def _send_page(self, page: list[DueStep], now: datetime) -> int:
+        # One command passes everything that is due on its case.
+        one_a_case = {step.case_id: step for step in reversed(page) if self._is_wanted(step, now)}
+        steps = sorted(one_a_case.values(), key=lambda step: step.mark)
+        await asyncio.gather(*(self._send(step) for step in steps))
+        for step in steps:
+            before = self._sent.get(step)
+            if before is None:
+                metrics.deadline_lateness_seconds.observe((now - step.step_at).total_seconds())
+            self._sent[step] = _Sent(now, before.times + 1 if before else 1, self._round)
+        return len(steps)
+
+    def _is_wanted(self, step: DueStep, now: datetime) -> bool:
+        sent = self._sent.get(step)
+        if sent is None:
+            return True
+        sent.seen_in = self._round
+        pause = _AGAIN_AFTER[min(sent.times, len(_AGAIN_AFTER)) - 1]
+        return now - sent.at >= timedelta(seconds=pause)

@@ -1,0 +1,237 @@
+"""The real folder, read as the router reads it; cells agree with the test's own slow ray casting."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.adapters.areas import Areas
+from services.adapters.city_files import read_city, read_folder
+from services.domain.city import City
+from services.domain.city_problems import CityProblems, Problem
+from services.domain.geo import distance_m, to_wgs84
+from services.domain.place import place
+from tests.domain.small_city import FILES
+
+WUZHONG = Path(__file__).parents[2] / "deploy" / "city" / "wuzhong"
+
+Ring = list[list[float]]
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, str]:
+    return read_folder(WUZHONG)
+
+
+@pytest.fixture(scope="module")
+def city(files: dict[str, str]) -> City:
+    return read_city(files, 3)
+
+
+@pytest.fixture(scope="module")
+def areas(files: dict[str, str], city: City) -> Areas:
+    return Areas.parse(files["areas.geojson"], city)
+
+
+@pytest.fixture(scope="module")
+def cast(files: dict[str, str]) -> Callable[[float, float], str | None]:
+    """Ray casting over every cell: the code of the one that holds the point."""
+    cells = [*_cells(files["areas.geojson"])]
+
+    def at(lon: float, lat: float) -> str | None:
+        hits = [code for code, polygons in cells if any(_inside(lon, lat, polygon) for polygon in polygons)]
+        assert len(hits) <= 1
+        return hits[0] if hits else None
+
+    return at
+
+
+def _cells(text: str) -> Iterator[tuple[str, list[list[Ring]]]]:
+    for feature in json.loads(text)["features"]:
+        geometry = feature["geometry"]
+        if feature["properties"]["level"] == 3:
+            polygons = (
+                geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+            )
+            yield feature["properties"]["code"], polygons
+
+
+def _inside(lon: float, lat: float, polygon: list[Ring]) -> bool:
+    outline, *holes = (_odd_crossings(lon, lat, ring) for ring in polygon)
+    return outline and not any(holes)
+
+
+def _odd_crossings(lon: float, lat: float, ring: Ring) -> bool:
+    odd = False
+    for (lon1, lat1), (lon2, lat2) in pairwise(ring):
+        if (lat1 > lat) != (lat2 > lat) and lon < lon1 + (lat - lat1) / (lat2 - lat1) * (lon2 - lon1):
+            odd = not odd
+    return odd
+
+
+def test_the_folder_is_whole(city: City) -> None:
+    by_level = [sum(hub.level == level for hub in city.hubs.values()) for level in (1, 2, 3)]
+    assert by_level == [1, 14, 209]
+    assert len(city.categories) == 41
+    assert (city.version, city.root, city.place_level) == (3, "320506000000", 3)
+    assert city.at_level("320506003004", 2) == "320506003000"
+    assert city.timezone == "Asia/Shanghai"
+
+
+def test_every_desk_and_owner_is_known_and_redirects_have_no_limits(city: City) -> None:
+    assert [city.desk(level) for level in (1, 2, 3)] == [
+        "district_joint_center",
+        "town_joint_center",
+        "community_office",
+    ]
+    redirected = {code for code, category in city.categories.items() if category.redirect}
+    assert redirected == {"fire_smoke", "person_in_danger"}
+    assert all(city.categories[code].resolve is None for code in redirected)
+
+
+def test_the_centre_of_every_community_lies_in_its_own_cell(city: City, areas: Areas) -> None:
+    communities = [hub for hub in city.hubs.values() if hub.level == 3]
+    assert [areas.cell_at(hub.lon, hub.lat) for hub in communities] == [hub.code for hub in communities]
+
+
+def test_2000_points_lie_where_a_slow_ray_casting_says(
+    areas: Areas, cast: Callable[[float, float], str | None]
+) -> None:
+    chance = random.Random(20221008)
+    points = [(chance.uniform(119.91, 120.91), chance.uniform(30.92, 31.34)) for _ in range(2000)]
+    found = [areas.cell_at(*point) for point in points]
+    assert found == [cast(*point) for point in points]
+    assert 500 < sum(code is not None for code in found) < 1500
+
+
+def test_a_point_on_a_shared_edge_goes_to_the_smaller_code_whatever_the_order_of_the_file() -> None:
+    on_edge, corner = (120.60, 31.0), (120.60, 30.98)
+    whole = json.loads(FILES["areas.geojson"])
+    for features in (whole["features"], whole["features"][::-1]):
+        text = json.dumps({**whole, "features": features})
+        areas = Areas.parse(text, read_city({**FILES, "areas.geojson": text}, 1))
+        assert [areas.cell_at(*on_edge), areas.cell_at(*corner)] == ["V11", "V11"]
+        assert [areas.cell_at(120.601, 31.0), areas.cell_at(120.599, 31.0)] == ["V12", "V11"]
+        assert areas.cell_at(120.7, 31.0) is None
+
+
+def test_a_towns_outline_is_the_union_of_its_cells() -> None:
+    areas = Areas.parse(FILES["areas.geojson"], read_city(FILES, 1))
+    outline: Any = areas.outline("T1")
+    assert outline["type"] == "Polygon"
+    corners = {tuple(point) for ring in outline["coordinates"] for point in ring}
+    assert {(120.56, 30.98), (120.64, 30.98), (120.64, 31.02), (120.56, 31.02)} <= corners
+    assert all(point[0] in (120.56, 120.6, 120.64) for point in corners)
+    assert areas.outline("V21") is not None
+
+
+@pytest.mark.parametrize("damage", ["\ufeff", "crlf"])
+def test_a_byte_order_mark_and_windows_line_ends_are_no_matter(damage: str) -> None:
+    spoilt = {
+        name: text.replace("\n", "\r\n") if damage == "crlf" else damage + text
+        for name, text in FILES.items()
+    }
+    assert read_city(spoilt, 1) == read_city(FILES, 1)
+
+
+def test_a_quoted_cell_may_hold_commas_and_line_ends_and_lines_are_still_counted() -> None:
+    hubs = FILES["hubs.csv"].replace("东镇", '"东\n镇, 新"').replace("V21,T2", "V21,T9")
+    assert _problems({**FILES, "hubs.csv": hubs}) == [
+        Problem("hubs.csv", 8, "parent `T9` is not a hub of this file")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line", "rule"),
+    [
+        ("city.toml", 'name_zh = "x"\nname_en = \n', 2, "is not TOML: Invalid value"),
+        (
+            "city.toml",
+            FILES["city.toml"].replace("Asia/Shanghai", "Asia/Wuzhong"),
+            3,
+            "`timezone` Asia/Wuzhong is not",
+        ),
+        ("hubs.csv", FILES["hubs.csv"].replace("东镇", '"东"镇'), 3, "is not CSV: "),
+        ("hubs.csv", FILES["hubs.csv"].replace("东镇", "东\0镇"), 3, "holds the character U+0000"),
+        ("hubs.csv", "", 1, "the header must be `code,parent,level,"),
+        ("areas.geojson", FILES["areas.geojson"].replace('"V12"', "V12"), 3, "is not JSON: Expecting value"),
+        ("areas.geojson", '{"type": "Feature"}', 1, "is not a GeoJSON FeatureCollection"),
+        ("areas.geojson", "[" * 100_000, 1, "is not GeoJSON: it is nested too deeply"),
+        (
+            "areas.geojson",
+            FILES["areas.geojson"].replace('"V21"', '"V2"'),
+            4,
+            "the area's code 'V2' is not a hub",
+        ),
+        (
+            "areas.geojson",
+            FILES["areas.geojson"].replace(
+                "[120.60, 31.02], [120.56, 31.02]", "[120.56, 31.02], [120.60, 31.02]"
+            ),
+            2,
+            "area 'V11': Self-intersection",
+        ),
+    ],
+)
+def test_a_spoilt_file_is_named_with_its_line(file: str, text: str, line: int, rule: str) -> None:
+    (found,) = _problems({**FILES, file: text})[:1]
+    assert (found.file, found.line) == (file, line)
+    assert found.rule.startswith(rule)
+
+
+def test_missing_and_badly_encoded_files_are_named(tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    assert read_folder(tmp_path) == FILES
+    (tmp_path / "ladder.csv").unlink()
+    (tmp_path / "hubs.csv").write_bytes(FILES["hubs.csv"].encode("gbk"))
+    with pytest.raises(CityProblems) as caught:
+        read_folder(tmp_path)
+    assert caught.value.problems == (
+        Problem("hubs.csv", 2, "is not UTF-8: byte 0xb3; save it as UTF-8"),
+        Problem("ladder.csv", 1, f"is missing in {tmp_path}"),
+    )
+
+
+def test_every_sample_report_stands_where_it_says(
+    city: City, areas: Areas, cast: Callable[[float, float], str | None]
+) -> None:
+    lines = [json.loads(line) for line in (WUZHONG / "sample-reports.jsonl").read_text("utf-8").splitlines()]
+    bodies = [line["body"] for line in lines]
+    assert len({body["text"] for body in bodies}) == 40
+    assert {body.get("category", "other") for body in bodies} == set(city.categories) - {"courier_rights"}
+    assert {body["channel"] for body in bodies} == {"resident", "courier", "grid_member", "representative"}
+    assert {body["location"]["datum"] for body in bodies if "location" in body} == {
+        "WGS84", "GCJ02", "BD09", "CGCS2000",
+    }  # fmt: skip
+    towns = set()
+    for line in lines:
+        body, cell, point = line["body"], None, None
+        if "location" in body:
+            location = body["location"]
+            point = to_wgs84(location["lon"], location["lat"], location["datum"])
+            cell = cast(*point)
+            assert cell is not None
+            assert cell == areas.cell_at(*point)
+            hub = city.hubs[cell]
+            assert distance_m(point, (hub.lon, hub.lat)) < 500
+        accuracy = body.get("location", {}).get("accuracy_m")
+        placed = place(city=city, cell=cell, hub_code=body.get("hub_code"), point=point, accuracy_m=accuracy)
+        assert placed.quality == "good"
+        tier = city.categories[body.get("category", "other")].tier
+        assert city.at_level(placed.hub_code, tier) == line["expect"]["hub_code"]
+        assert line["expect"]["status"] == 202
+        towns.add(city.at_level(placed.hub_code, 2))
+    assert len(towns) == 14
+
+
+def _problems(files: dict[str, str]) -> list[Problem]:
+    with pytest.raises(CityProblems) as caught:
+        read_city(files, 1)
+    return [*caught.value.problems]
