@@ -26,7 +26,7 @@ class Backlog:
 
 
 class BacklogReader:
-    """Keeps its connection between looks; a look that fails raises KafkaError or OSError and starts afresh."""
+    """Keeps its connection between looks; a failing look raises KafkaError or OSError and starts afresh."""
 
     def __init__(self, bootstrap: str, group: str, topics: Sequence[str]) -> None:
         self._bootstrap = bootstrap

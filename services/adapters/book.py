@@ -1,4 +1,4 @@
-"""The book of record as the router writes it: one connection, one transaction per batch (design.md decision 2).
+"""The book of record as the router writes it: one connection, one transaction per batch.
 
 Errors are told apart by who must act: Conflict starts the transaction again, BadData is one message's fault,
 World is everything else and is waited for.
@@ -18,6 +18,10 @@ from services.adapters import city_book
 from services.adapters.areas import Areas
 from services.adapters.postgres import CONNECT_SECONDS, describe, load_sql
 from services.adapters.rows import (
+    CASES,
+    DEADLINES,
+    EVENTS,
+    OUTCOMES,
     case_from_row,
     case_row,
     changed_case_row,
@@ -158,10 +162,12 @@ class Transaction:
     async def erased(self, ids: Sequence[str]) -> set[str]:
         return {str(row["id"]) for row in await self._conn.fetch(SQL["erased"], ids)}
 
-    async def insert(self, statement: str, rows: Sequence[tuple[Any, ...]], *more: Any) -> None:
-        """One of the insert_* statements, if there is anything to write."""
+    async def insert(
+        self, table: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]], *, schema: str = "public"
+    ) -> None:
+        """New rows by COPY, if there are any: a fifth faster than INSERT … SELECT unnest."""
         if rows:
-            await self._conn.execute(SQL[statement], *columns(rows, len(rows[0])), *more)
+            await self._conn.copy_records_to_table(table, schema_name=schema, columns=names, records=rows)
 
     async def write(
         self,
@@ -173,15 +179,15 @@ class Transaction:
         changed_at: datetime,
     ) -> None:
         """One final row per case that changed, every deadline that is new or changed, events and outcomes."""
-        await self.insert("insert_outcomes", [outcome_row(outcome) for outcome in outcomes])
+        await self.insert("outcomes", OUTCOMES, [outcome_row(outcome) for outcome in outcomes])
         new = [case for case_id, case in after.items() if case_id not in before]
         changed = [case for case_id, case in after.items() if before.get(case_id, case) is not case]
-        await self.insert("insert_cases", [case_row(case) for case in new], changed_at)
+        await self.insert("cases", CASES, [case_row(case, changed_at) for case in new])
         if changed:
             ids = [case.case_id for case in changed]
             *given, versions = columns([changed_case_row(case) for case in changed], 22)
             await self._conn.execute(SQL["update_cases"], *given, changed_at, min(ids), max(ids), versions)
-        await self.insert("insert_events", [event_row(event) for event in events])
+        await self.insert("events", EVENTS, [event_row(event) for event in events])
         await self._write_deadlines(before, new, changed)
 
     async def _write_deadlines(self, before: dict[str, Case], new: list[Case], changed: list[Case]) -> None:
@@ -194,7 +200,7 @@ class Transaction:
                     added.append(deadline_row(case.case_id, d))
                 elif known[d.key] is not d:
                     altered.append(changed_deadline_row(case.case_id, d))
-        await self.insert("insert_deadlines", added)
+        await self.insert("deadlines", DEADLINES, added)
         if altered:
             ids = [row[0] for row in altered]
-            await self.insert("update_deadlines", altered, min(ids), max(ids))
+            await self._conn.execute(SQL["update_deadlines"], *columns(altered, 10), min(ids), max(ids))

@@ -68,11 +68,16 @@ class Child:
     def start(self) -> None:
         self._task = asyncio.create_task(self._keep(), name=f"keep {self.spec.name}")
 
-    async def wait_ready(self, seconds: float) -> bool:
-        """True when the child answers as ready; False when it refuses, or after `seconds`."""
+    async def wait_ready(self, seconds: float, *, first: bool = False) -> bool:
+        """True when the child answers as ready; False when it refuses, or after `seconds`.
+
+        At its first start one that keeps ending is not waited for: what is wrong then will not pass by itself.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not self.refuses and not self._stopping.is_set():
+                    if first and self.ends >= _LOOP_ENDS:
+                        return False
                     if self.pid is not None and await self.spec.ready() and self.pid is not None:
                         return True
                     await asyncio.sleep(_PROBE_PAUSE)

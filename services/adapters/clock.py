@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,11 +22,9 @@ class Clock:
     def offset(self) -> timedelta:
         if self._file is not None and time.monotonic() - self._looked_at > _LOOK_EVERY_S:
             self._looked_at = time.monotonic()
-            try:
+            # Absent or caught half written: keep the last known offset.
+            with contextlib.suppress(FileNotFoundError, ValueError):
                 self._offset = timedelta(seconds=float(self._file.read_text()))
-            except (FileNotFoundError, ValueError):
-                # Absent or caught half written: keep the last known offset.
-                pass
         return self._offset
 
     def now(self) -> datetime:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -170,12 +171,19 @@ def decode(headers: Iterable[tuple[str, bytes]] | None, value: bytes | None) -> 
         raise Malformed("value", "is not UTF-8") from error
 
 
-def _headers(kind: str, source: str, event_id: str, at: datetime) -> Headers:
-    return [
+@cache
+def _same_headers(kind: str, source: str) -> tuple[tuple[str, bytes], ...]:
+    return (
         ("content-type", b"application/json"),
         ("ce_specversion", b"1.0"),
         ("ce_type", f"pioneer.{kind}.v1".encode()),
         ("ce_source", f"/pioneer/{source}".encode()),
+    )
+
+
+def _headers(kind: str, source: str, event_id: str, at: datetime) -> Headers:
+    return [
+        *_same_headers(kind, source),
         ("ce_id", event_id.encode()),
         ("ce_time", at.astimezone(UTC).isoformat().encode()),
     ]

@@ -1,7 +1,7 @@
 """Faust, hardened: the three knobs it does not offer, and one batch per partition on its own producer.
 
-Rests on private names of faust-streaming 0.15.3 and aiokafka 0.14.0; tests/integration/test_faust_app.py fails
-when an upgrade changes them. Why each: streaming.md 2.6 in docs/streaming-notes.md.
+Rests on private names of faust-streaming 0.15.3 and aiokafka 0.14.0; tests/integration/test_faust_app.py
+fails when an upgrade changes them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Faust hard-codes 1500: an idle partition's long poll then stalls the busy ones.
-        consumer._fetch_max_wait_ms = 100
+        consumer._fetch_max_wait_ms = 100  # noqa: SLF001 - there is no setting for it
         return consumer
 
 
@@ -106,7 +106,7 @@ async def publish(app: App, records: Iterable[tuple[str, Record]]) -> None:
     try:
         async with asyncio.timeout(PUBLISH_SECONDS):
             producer: Any = app.producer
-            await _publish(producer._producer, records)
+            await _publish(producer._producer, records)  # noqa: SLF001 - Faust sends one by one
     except (KafkaError, TimeoutError, OSError) as error:
         raise NotPublished(f"{type(error).__name__}: {error}") from error
 

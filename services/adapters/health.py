@@ -1,5 +1,5 @@
-"""What every process asks of the database before it calls itself ready: an answer, the files' schema, room for
-next year's cases, and a clock that agrees with this machine's.
+"""What every process asks of the database before it calls itself ready: an answer, the files' schema,
+room for next year's cases, and a clock that agrees with this machine's.
 """
 
 from __future__ import annotations

@@ -7,15 +7,22 @@ put right; partitions are never changed, keys would move. Everything here blocks
 from __future__ import annotations
 
 import contextlib
+import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaError,
+    NotCoordinatorError,
+    TopicAlreadyExistsError,
+)
 
 from services.adapters.settings import PROJECT
 
@@ -24,6 +31,7 @@ BrokerError = KafkaError
 """What the client raises when a broker is away or says no."""
 
 _MILLISECONDS: Final = 10_000
+_COORDINATOR_PAUSE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +148,25 @@ def partitions_of(admin: KafkaAdminClient, topic: str) -> list[int]:
 def committed_offsets(admin: KafkaAdminClient, group: str, topic: str) -> dict[int, int]:
     """Partition → next offset that the group would read; a partition without a commit is absent."""
     wanted = [TopicPartition(topic, partition) for partition in partitions_of(admin, topic)]
-    answer = admin.list_group_offsets({group: wanted})[group]
+    answer = _when_coordinated(lambda: admin.list_group_offsets({group: wanted}))[group]
     return {place.partition: stored.offset for place, stored in answer.items() if stored.offset >= 0}
+
+
+def wait_for_group(bootstrap: str, group: str) -> None:
+    """Return when the broker coordinates this group: first it makes, or reads, its own topic for that."""
+    with open_admin(bootstrap) as admin:
+        _when_coordinated(lambda: admin.list_group_offsets([group]))
+
+
+def _when_coordinated(ask: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + _MILLISECONDS / 1000
+    while True:
+        try:
+            return ask()
+        except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_COORDINATOR_PAUSE)
 
 
 def end_offsets(admin: KafkaAdminClient, topic: str) -> dict[int, int]:

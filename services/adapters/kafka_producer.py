@@ -15,8 +15,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
+from aiokafka.record.util import calc_crc32c as compiled_crc32c
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
+from kafka.net.compat import KafkaNetClient
+from kafka.partitioner.default import murmur2
+from kafka.record.util import calc_crc32c
 
 from services.adapters import metrics
 from services.adapters.codec import CASE_COMMANDS, REPORTS, Record
@@ -29,6 +33,10 @@ _BACKOFF_SECONDS: Final = (0.1, 0.2, 0.5, 1.0)
 # ApiVersions v0, correlation 1, client "probe": every broker answers it before anything else.
 _PROBE: Final = struct.pack(">ihhih5s", 15, 18, 0, 1, 5, b"probe")
 
+# kafka-python's checksum is plain Python unless another package is installed: a third of the door's time.
+# aiokafka, which Faust brings along, has the same function compiled.
+calc_crc32c.__defaults__ = (compiled_crc32c,)
+
 _log = structlog.get_logger()
 
 
@@ -38,6 +46,27 @@ class NotConfirmed(Exception):
 
 class TooManyUnconfirmed(NotConfirmed):
     """The bound of unconfirmed messages is reached: this one was not handed over."""
+
+
+class _OneWakeUp(KafkaNetClient):  # type: ignore[misc]
+    """The library's client, woken once for all that was handed over since its thread last looked.
+
+    Each wake-up is a system call that gives the interpreter lock away. It may be left out while one is under
+    way, because the thread drains what was handed over after the poll that the wake-up ends.
+    """
+
+    _waking = False
+
+    def wakeup(self) -> None:
+        if not self._waking:
+            self._waking = True
+            super().wakeup()
+
+    def poll(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().poll(*args, **kwargs)
+        finally:
+            self._waking = False
 
 
 class Producer:
@@ -54,6 +83,7 @@ class Producer:
         self._max = max_unconfirmed
         self._topics = tuple(topics)
         self._kafka: Any = None
+        self._partitions: dict[str, int] = {}
         self._stop = threading.Event()
         self._sweeper: asyncio.Task[None] | None = None
         # Insertion order is order of time, so the sweep looks at the oldest only.
@@ -86,7 +116,9 @@ class Producer:
         key, value, headers = record
         waiter: asyncio.Future[None] = self._loop.create_future()
         try:
-            sent = self._kafka.send(topic, value=value, key=key, headers=headers)
+            # Murmur2 over the key, as every other client does it; the count of a topic never changes.
+            partition = (murmur2(key) & 0x7FFFFFFF) % self._partitions[topic]
+            sent = self._kafka.send(topic, value=value, key=key, headers=headers, partition=partition)
         except (KafkaError, ValueError) as error:
             # The client has lost sight of the topic; with max_block_ms=0 it says so at once.
             raise NotConfirmed(str(error)) from error
@@ -168,10 +200,11 @@ class Producer:
             reconnect_backoff_max_ms=1000,
             allow_auto_create_topics=False,
             metrics_enabled=False,
+            kafka_client=_OneWakeUp,
         )
         try:
             for topic in self._topics:
-                kafka.partitions_for(topic)
+                self._partitions[topic] = len(kafka.partitions_for(topic))
         except KafkaError:
             kafka.close(timeout=0)
             raise

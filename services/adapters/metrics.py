@@ -70,7 +70,7 @@ posts_total = _counter(
     "Posted reports by status code; 202 only after the broker acknowledged.",
     "intake",
     "code",
-    code=("202", "413", "422", "503"),
+    code=("202", "422", "503"),
 )
 post_seconds = _histogram(
     "post_seconds", "Time from the body read to the answer of a posted report.", "intake", _SHORT

@@ -134,6 +134,8 @@ def _config(app: Any, **settings: Any) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        # Nobody here asks for the caller's address.
+        proxy_headers=False,
         timeout_keep_alive=75,
         **settings,
     )

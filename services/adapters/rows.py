@@ -19,6 +19,33 @@ Row = Any
 Columns = list[list[Any]]
 
 
+CASES = (
+    "case_id", "root_case_id", "number", "seq", "stale_seq", "cycle", "state", "lane", "category",
+    "priority", "place_code", "hub_code", "level", "supervised_level", "owner", "owner_hub_code",
+    "location_quality", "unrouted", "confidential", "report_count", "rework_count", "received_at", "dispatched_at", "accepted_at",
+    "resolved_at", "closed_at", "outcome", "unverified", "handler_ref", "handler_unit", "handler_hubs",
+    "due_at", "last_event_at", "city_version", "changed_at",
+)  # fmt: skip
+DEADLINES = (
+    "case_id", "clock", "stage", "set_seq", "limit_text", "start_at", "due_at", "official", "step", "next_at",
+    "met_at", "closed_at", "pauses",
+)  # fmt: skip
+EVENTS = (
+    "case_id", "seq", "type", "occurred_at", "actor_ref", "command_id", "cycle", "city_version", "payload",
+)  # fmt: skip
+OUTCOMES = (
+    "command_id", "case_id", "outcome", "code", "detail", "field", "ranges", "decided_at",
+)  # fmt: skip
+REPORTS = (
+    "report_id", "tracking", "case_id", "channel", "category", "hub_code", "visibility", "captured_at",
+    "received_at", "photos",
+)  # fmt: skip
+REPORT_CONTENTS = (
+    "report_id", "name", "phone", "text", "lon", "lat", "raw_lon", "raw_lat", "raw_datum", "accuracy_m",
+)  # fmt: skip
+COMMAND_WORDS = ("command_id", "case_id", "text")
+
+
 def columns(rows: Sequence[tuple[Any, ...]], width: int) -> Columns:
     """Rows as one array per column, the shape of unnest."""
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
@@ -34,7 +61,7 @@ def _pauses_text(deadline: Deadline) -> str:
     return "{" + ",".join(f'"{at.isoformat()}"' for pause in deadline.pauses for at in pause) + "}"
 
 
-def case_row(case: Case) -> tuple[Any, ...]:
+def case_row(case: Case, changed_at: datetime) -> tuple[Any, ...]:
     return (
         case.case_id,
         case.root_case_id,
@@ -66,10 +93,11 @@ def case_row(case: Case) -> tuple[Any, ...]:
         case.unverified,
         case.handler_ref,
         case.handler_unit,
-        text_array(case.handler_hubs),
+        case.handler_hubs,
         case.due_at,
         case.last_event_at,
         case.city_version,
+        changed_at,
     )
 
 
@@ -104,7 +132,7 @@ def changed_case_row(case: Case) -> tuple[Any, ...]:
 def deadline_row(case_id: str, d: Deadline) -> tuple[Any, ...]:
     return (
         case_id, d.clock, d.stage, d.set_seq, d.limit, d.start_at, d.due_at, d.official, d.step, d.next_at,
-        d.met_at, d.closed_at, _pauses_text(d),
+        d.met_at, d.closed_at, [at for pause in d.pauses for at in pause],
     )  # fmt: skip
 
 

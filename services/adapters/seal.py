@@ -1,4 +1,4 @@
-"""Sealing of personal data on its way: AES-256-GCM, key id in clear, command id and topic as associated data."""
+"""Personal data on its way: AES-256-GCM, key id in clear, command id and topic as associated data."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Slots: a number that one process at a time holds, by a PostgreSQL advisory lock that ends with its connection.
+"""Slots: a number that one process at a time holds, by an advisory lock that ends with its connection.
 
-A router worker's slot is its Kafka group instance id: two workers with one id would rebalance for ever without an
-error. The timekeeper that works holds the one slot of its class.
+A router worker's slot is its Kafka group instance id: two workers with one id would rebalance for ever
+without an error. The timekeeper that works holds the one slot of its kind.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Slot:
                 pause = min(pause * 2, 2.0)
 
     async def hold(self) -> None:
-        """Before each piece of work: takes the same slot again if its connection broke, or raises SlotTaken."""
+        """Before each piece of work: takes the same slot again if its connection broke, or SlotTaken."""
         pause = 0.1
         while self._conn.is_closed():
             try:

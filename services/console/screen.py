@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 _WIDTH: Final = 11
 _COLOURS: Final = (36, 32, 33, 35, 34, 96, 92, 95)
@@ -44,9 +45,12 @@ class Screen:
     def box(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
         table = Table.grid(padding=(0, 2))
         for left, right in rows:
-            table.add_row(left, right)
-        with contextlib.suppress(BrokenPipeError):
-            self._console.print(Panel(table, title=title, expand=False), markup=False)
+            table.add_row(Text(left), Text(right))
+        # As wide as it must be: an address or a password that is broken in two cannot be copied.
+        widest = sum(max(len(row[column]) for row in rows) for column in (0, 1)) + 10
+        width = max(self._console.width, widest)
+        with contextlib.suppress(OSError):
+            self._console.print(Panel(table, title=title, expand=False), width=width, crop=False)
 
     @contextlib.contextmanager
     def download_bar(self, name: str, files: int) -> Iterator[Callable[[int, int], None]]:

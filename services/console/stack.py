@@ -26,6 +26,8 @@ from services.domain.city_problems import CityProblems
 ROOMS: Final = ("intake", "board", "router", "timekeeper")
 PARTS: Final = ("kafka", "postgres", *ROOMS)
 
+# The group of the router workers, asked about so that the first of them finds it coordinated.
+_ROUTERS: Final = "pioneer-router"
 _SERVER_SECONDS: Final = 60.0
 _ROOM_SECONDS: Final = 60.0
 
@@ -46,6 +48,7 @@ class Stack:
         self._rooms = [room for room in ROOMS if room in parts]
 
     async def up(self) -> None:
+        self._write_run()
         await self._demand_ports()
         bootstrap = self.settings.kafka_bootstrap or kafka.bootstrap(self.settings)
         database_url = self.settings.database_url or postgres.database_url(self.settings, self.folder)
@@ -152,7 +155,7 @@ class Stack:
         loop = asyncio.get_running_loop()
         started = loop.time()
         child.start()
-        if not await child.wait_ready(_SERVER_SECONDS):
+        if not await child.wait_ready(_SERVER_SECONDS, first=True):
             said = f"; it last said: {child.last_line}" if child.last_line else ""
             raise CannotStart(
                 f"{spec.name} was not ready after {loop.time() - started:.0f} s{said}"
@@ -177,6 +180,7 @@ class Stack:
             made = await asyncio.to_thread(
                 kafka_admin.create_topics, bootstrap, replication=self.settings.kafka_replication
             )
+            await asyncio.to_thread(kafka_admin.wait_for_group, bootstrap, _ROUTERS)
         except kafka_admin.BrokerError as problem:
             raise CannotStart(f"the broker at {bootstrap} made no topics ({problem}): is it up?") from problem
         if made:
@@ -209,7 +213,7 @@ class Stack:
             for child in children:
                 child.start()
         rooms = [child for group in self._groups[1:] for child in group]
-        ready = await asyncio.gather(*(child.wait_ready(_ROOM_SECONDS) for child in rooms))
+        ready = await asyncio.gather(*(child.wait_ready(_ROOM_SECONDS, first=True) for child in rooms))
         self.not_ready = [
             child.spec.name for child, is_ready in zip(rooms, ready, strict=True) if not is_ready
         ]

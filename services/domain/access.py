@@ -1,4 +1,4 @@
-"""Who may see a case and who may act on it (design.md section 5). A right is judged on the case as it stands."""
+"""Who may see a case and who may act on it. A right is judged on the case as it stands, when it is locked."""
 
 from __future__ import annotations
 

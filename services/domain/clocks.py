@@ -52,7 +52,7 @@ def set_due(*, city: City, priority: str, clock: Clock, stage: str, limit: Limit
 def step_at(
     step: LadderStep, *, city: City, priority: str, limit: Limit, start_at: datetime, pauses: Pauses
 ) -> datetime:
-    """The instant of a step: a share of the limit, or sooner where the priority says how long after the due."""
+    """A share of the limit, or sooner where the priority says how long after the due."""
     at = start_at + length(limit) * step.percent / 100
     after = city.priorities[priority].supervise_after
     if step.levels_up == 1 and after is not None:

@@ -98,13 +98,16 @@ def file_report(report: SubmitReport, *, place: Place, city: City, zone: ZoneInf
 
 def settle(case: Case, command: CaseCommand, *, now: datetime, city: City) -> Settled:
     """Pass what has come, decide the command, pass what it made due. `now` is never before the last event."""
-    if isinstance(command.payload, messages.PassDeadline):
-        now = max(now, command.payload.step_at)
+    by_system = "system" in command.actor.roles
+    passing = command.payload if isinstance(command.payload, messages.PassDeadline) else None
+    if passing and by_system:
+        # nobody else moves the clock
+        now = max(now, passing.step_at)
     now = max(now, case.last_event_at)
     writer = _Writer(case, command, now, city)
     writer.pass_steps()
-    if isinstance(command.payload, messages.PassDeadline):
-        return writer.settled()
+    if passing:
+        return writer.settled(None if by_system else NotAllowed("forbidden", "only the timekeeper does this"))
     try:
         bodies = decide(writer.case, command, now=now, city=city)
     except NotAllowed as refusal:

@@ -1,4 +1,4 @@
-"""What an event makes of a case. No rule is decided here: bodies carry the facts (dues, next steps, targets)."""
+"""What an event makes of a case. No rule is decided here: bodies carry the facts (dues, next steps)."""
 
 from __future__ import annotations
 

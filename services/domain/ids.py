@@ -86,7 +86,7 @@ def tracking_code(secret: bytes, report: str) -> str:
 
 
 def read_tracking_code(secret: bytes, code: str) -> int | None:
-    """The 60 bits, or None for a code that no door of ours gave out. Case, blanks and hyphens do not matter."""
+    """The 60 bits, or None for a code no door of ours gave out. Case, blanks and hyphens do not matter."""
     value = 0
     characters = code.upper().replace("-", "").replace(" ", "")
     if len(characters) != TRACKING_LENGTH:

@@ -20,7 +20,7 @@ Who = Literal["owner", "dispatcher", "verifier", "party", "system"]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """From each of `sources` to `target` (None: the state stays). `stales`: an older expected_seq is stale."""
+    """From each of `sources` to `target` (None: it stays). `stales`: an older expected_seq is stale."""
 
     command: str
     who: Who

@@ -173,7 +173,7 @@ WIRE_TYPES: dict[str, type[Any]] = {
 }
 TYPE_OF: dict[type[Any], str] = {cls: name for name, cls in WIRE_TYPES.items()}
 
-# The words that go with a command travel sealed; the wire field they come in at the board, and whether needed.
+# Words that go with a command travel sealed; the field they come in at the board, and whether it is needed.
 WORDS: dict[str, tuple[str, bool]] = {
     "submit_resolution": ("note", False),
     "verify_fail": ("reason", True),

@@ -1,4 +1,4 @@
-"""From category and place to the hub that must act and the unit that owns the case (domain.md 6.4, R4, R8, R9)."""
+"""From category and place to the hub that must act and the unit that owns the case (rules R4, R8, R9)."""
 
 from __future__ import annotations
 

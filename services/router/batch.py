@@ -1,17 +1,18 @@
-"""What a batch of messages becomes in one transaction: decide each on what the earlier ones of the batch left.
+"""What a batch becomes in one transaction: each message is decided on what the earlier ones left.
 
-Steps (a) to (f) are those of design.md decision 2. Nothing is published here.
+Steps (a) to (f) are those of the README's decision on the transaction. Nothing is published here.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.adapters import metrics
+from services.adapters import metrics, rows
 from services.adapters.areas import Areas
 from services.adapters.book import BadData, Book, Transaction
 from services.adapters.clock import Clock
@@ -146,7 +147,7 @@ class _Work:
                 report.visibility,
                 report.captured_at,
                 now,
-                "{" + ",".join(report.photos) + "}",
+                report.photos,
             )
         )
         if content != Content():
@@ -201,20 +202,22 @@ class _Work:
             outcomes=self._outcomes,
             changed_at=self._clock.now(),
         )
-        await tx.insert("insert_reports", self._reports)
+        await tx.insert("reports", rows.REPORTS, self._reports)
         private = [row[0] for row in (*self._contents, *self._words)]
         erased = await tx.erased(private) if private else set()
-        await tx.insert("insert_report_contents", [r for r in self._contents if r[0] not in erased])
-        await tx.insert("insert_command_words", [r for r in self._words if r[0] not in erased])
+        contents = [row for row in self._contents if row[0] not in erased]
+        await tx.insert("report_contents", rows.REPORT_CONTENTS, contents, schema="private")
+        words = [row for row in self._words if row[0] not in erased]
+        await tx.insert("command_words", rows.COMMAND_WORDS, words, schema="private")
 
     def _count(self, city: City) -> None:
-        for outcome in self._outcomes:
-            metrics.outcomes_total.labels(outcome.outcome, outcome.code or "").inc()
-        for event in self._events:
-            metrics.events_total.labels(event.type).inc()
-        for case in self._filed:
-            group = city.categories[case.category].kind
-            metrics.cases_filed_total.labels(str(case.level), group, case.priority).inc()
+        for ended, count in Counter((o.outcome, o.code or "") for o in self._outcomes).items():
+            metrics.outcomes_total.labels(*ended).inc(count)
+        for event_type, count in Counter(e.type for e in self._events).items():
+            metrics.events_total.labels(event_type).inc(count)
+        filed = Counter((str(c.level), city.categories[c.category].kind, c.priority) for c in self._filed)
+        for labels, count in filed.items():
+            metrics.cases_filed_total.labels(*labels).inc(count)
 
 
 def _content_row(report_id: str, content: Content) -> tuple[Any, ...]:

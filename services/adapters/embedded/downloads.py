@@ -26,6 +26,7 @@ from services.adapters.settings import PROJECT
 
 LOCK: Final = PROJECT / "lock" / "jars.txt"
 
+FIRST_PAUSE: Final = 0.5
 _CONNECTIONS: Final = 6
 _TRIES: Final = 5
 _SILENCE_SECONDS: Final = 20.0
@@ -104,13 +105,14 @@ def _fetch_one(jar: Jar, folder: Path, mirror: str, progress: Progress, stop: th
     url = f"{mirror.rstrip('/')}/{jar.path}"
     problem: Exception | None = None
     for attempt in range(_TRIES):
-        if attempt and stop.wait(0.5 * 2**attempt):
+        if attempt and stop.wait(FIRST_PAUSE * 2**attempt):
             raise _Stopped
         try:
             _download(url, jar, folder, progress, stop)
             return
         except urllib.error.HTTPError as refused:
             problem = refused
+            refused.close()
             if refused.code in (401, 403, 404, 410):
                 break
         except (OSError, http.client.HTTPException, _WrongBytes) as failed:

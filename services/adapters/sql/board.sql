@@ -80,9 +80,11 @@ ORDER BY e.seq
 
 -- name: events_in_ranges
 SELECT e.case_id::text, e.seq, e.type, e.occurred_at, e.actor_ref, e.command_id::text, e.payload::text AS payload,
-       NULL::text AS text, NULL::text AS role, NULL::text AS hub_code, NULL::text AS unit
+       CASE WHEN e.seq = min(e.seq) FILTER (WHERE e.actor_ref <> 'system') OVER (PARTITION BY e.case_id, e.command_id) THEN w.text END AS text,
+       NULL::text AS role, NULL::text AS hub_code, NULL::text AS unit
 FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS wanted (case_id, first_seq, last_seq)
 JOIN events e ON e.case_id = wanted.case_id AND e.seq BETWEEN wanted.first_seq AND wanted.last_seq
+LEFT JOIN private.command_words w ON w.command_id = e.command_id AND w.case_id = e.case_id
 WHERE e.case_id = ANY ($1::uuid[])
 ORDER BY e.case_id, e.seq
 

@@ -1,5 +1,5 @@
--- The router's transaction, in the order it is run (design.md decision 2). Ranges of case_id ($lo, $hi) are the
--- smallest and largest of the batch: they let the planner leave out the other years' partitions.
+-- The router's transaction, in the order it is run; new rows go in by COPY (services/adapters/book.py).
+-- Bounds of case_id are the smallest and largest of the batch: they let the planner leave out other years.
 
 -- name: ensure_progress
 INSERT INTO progress (topic, "partition", next_offset)
@@ -48,47 +48,6 @@ ORDER BY e.case_id, e.seq
 -- name: erased
 SELECT id FROM private.erased WHERE id = ANY ($1::uuid[])
 
--- name: insert_outcomes
-INSERT INTO outcomes (command_id, case_id, outcome, code, detail, field, ranges, decided_at)
-SELECT command_id, case_id, outcome, code, detail, field, ranges::jsonb, decided_at
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[])
-    AS t(command_id, case_id, outcome, code, detail, field, ranges, decided_at)
-
--- name: insert_reports
-INSERT INTO reports (report_id, tracking, case_id, channel, category, hub_code, visibility, captured_at, received_at, photos)
-SELECT report_id, tracking, case_id, channel, category, hub_code, visibility, captured_at, received_at, photos::text[]
-FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
-            $9::timestamptz[], $10::text[])
-    AS t(report_id, tracking, case_id, channel, category, hub_code, visibility, captured_at, received_at, photos)
-
--- name: insert_report_contents
-INSERT INTO private.report_contents (report_id, name, phone, text, lon, lat, raw_lon, raw_lat, raw_datum, accuracy_m)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::float8[],
-                     $8::float8[], $9::text[], $10::float8[])
-
--- name: insert_command_words
-INSERT INTO private.command_words (command_id, case_id, text)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[])
-
--- name: insert_cases
-INSERT INTO cases (case_id, root_case_id, number, seq, stale_seq, cycle, state, lane, category, priority, place_code,
-    hub_code, level, supervised_level, owner, owner_hub_code, location_quality, unrouted, confidential, report_count,
-    rework_count, received_at, dispatched_at, accepted_at, resolved_at, closed_at, outcome, unverified, handler_ref,
-    handler_unit, handler_hubs, due_at, last_event_at, city_version, changed_at)
-SELECT case_id, root_case_id, number, seq, stale_seq, cycle, state, lane, category, priority, place_code,
-    hub_code, level, supervised_level, owner, owner_hub_code, location_quality, unrouted, confidential, report_count,
-    rework_count, received_at, dispatched_at, accepted_at, resolved_at, closed_at, outcome, unverified, handler_ref,
-    handler_unit, handler_hubs::text[], due_at, last_event_at, city_version, $35
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::text[], $9::text[],
-    $10::text[], $11::text[], $12::text[], $13::int[], $14::int[], $15::text[], $16::text[], $17::text[], $18::bool[],
-    $19::bool[], $20::int[], $21::int[], $22::timestamptz[], $23::timestamptz[], $24::timestamptz[],
-    $25::timestamptz[], $26::timestamptz[], $27::text[], $28::bool[], $29::text[], $30::text[], $31::text[],
-    $32::timestamptz[], $33::timestamptz[], $34::int[])
-    AS t(case_id, root_case_id, number, seq, stale_seq, cycle, state, lane, category, priority, place_code,
-    hub_code, level, supervised_level, owner, owner_hub_code, location_quality, unrouted, confidential, report_count,
-    rework_count, received_at, dispatched_at, accepted_at, resolved_at, closed_at, outcome, unverified, handler_ref,
-    handler_unit, handler_hubs, due_at, last_event_at, city_version)
-
 -- name: update_cases
 UPDATE cases c SET seq = t.seq, stale_seq = t.stale_seq, cycle = t.cycle, state = t.state, hub_code = t.hub_code,
     level = t.level, supervised_level = t.supervised_level, owner = t.owner, owner_hub_code = t.owner_hub_code,
@@ -103,21 +62,6 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[],
     rework_count, accepted_at, resolved_at, closed_at, outcome, unverified, handler_ref, handler_unit, handler_hubs,
     due_at, last_event_at, city_version)
 WHERE c.case_id = t.case_id AND c.case_id BETWEEN $23 AND $24
-
--- name: insert_events
-INSERT INTO events (case_id, seq, type, occurred_at, actor_ref, command_id, cycle, city_version, payload)
-SELECT case_id, seq, type, occurred_at, actor_ref, command_id, cycle, city_version, payload::jsonb
-FROM unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::text[], $6::uuid[], $7::int[], $8::int[], $9::text[])
-    AS t(case_id, seq, type, occurred_at, actor_ref, command_id, cycle, city_version, payload)
-
--- name: insert_deadlines
-INSERT INTO deadlines (case_id, clock, stage, set_seq, limit_text, start_at, due_at, official, step, next_at, met_at,
-    closed_at, pauses)
-SELECT case_id, clock, stage, set_seq, limit_text, start_at, due_at, official, step, next_at, met_at, closed_at,
-    pauses::timestamptz[]
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-    $8::bool[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::text[])
-    AS t(case_id, clock, stage, set_seq, limit_text, start_at, due_at, official, step, next_at, met_at, closed_at, pauses)
 
 -- name: update_deadlines
 UPDATE deadlines d SET due_at = t.due_at, step = t.step, next_at = t.next_at, met_at = t.met_at,
