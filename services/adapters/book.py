@@ -92,8 +92,8 @@ class Book:
         except asyncpg.PostgresError as error:
             raise _translated(error) from error
         except asyncpg.DataError as error:
-            # the driver's own refusal, before the server saw the value
-            raise BadData(describe(error)) from error
+            # the driver's own refusal, before the server saw the value; its text would quote it
+            raise BadData(type(error).__name__) from error
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncpg.InterfaceError) as error:
             await self.close()
             raise World(describe(error)) from error
@@ -106,7 +106,8 @@ def _translated(error: asyncpg.PostgresError) -> Exception:
         return Conflict(describe(error))
     missing_partition = state == "23514" and not constraint
     if state[:2] in _DATA_CLASSES and not missing_partition:
-        return BadData(describe(error))
+        # the server's text may quote the value, which must not leave the private schema
+        return BadData(f"{type(error).__name__} {state} {constraint}".rstrip())
     return World(describe(error))
 
 

@@ -71,7 +71,7 @@ class Child:
     async def wait_ready(self, seconds: float, *, first: bool = False) -> bool:
         """True when the child answers as ready; False when it refuses, or after `seconds`.
 
-        At its first start one that keeps ending is not waited for: what is wrong then will not pass by itself.
+        At its first start one that keeps ending is not waited for: what is wrong then does not pass.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -21,6 +21,7 @@ from services.domain.messages import (
     CaseCommand,
     DeadLetter,
     Outcome,
+    PassDeadline,
     Sealed,
     SubmitReport,
 )
@@ -67,14 +68,21 @@ _dead_letter = msgspec.json.Decoder(DeadLetter)
 _payloads = {name: msgspec.json.Decoder(cls) for name, cls in WIRE_TYPES.items()}
 _bodies = {name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items()}
 _MESSAGE_PATH = re.compile(r" - at `\$\.?(.*)`$")
+_MISSING = re.compile(r"^Object missing required field `(.+)`$")
+_PHOTO_ID = re.compile(r"[0-9a-f]{32}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-def malformed(error: msgspec.MsgspecError) -> Malformed:
-    """msgspec's words, with the path of the field taken out of them."""
+def malformed(error: msgspec.MsgspecError, *, within: str = "") -> Malformed:
+    """msgspec's words, with the path of the field taken out of them; `within` is what the path starts at."""
     words = str(error)
     path = _MESSAGE_PATH.search(words)
-    return Malformed(path.group(1) if path else "body", words[: path.start()] if path else words)
+    if path:
+        words = words[: path.start()]
+    missing = _MISSING.match(words)
+    steps = [within, path.group(1) if path else "", missing.group(1) if missing else ""]
+    field = ".".join(step for step in steps if step)
+    return Malformed(field or "body", "is missing" if missing else words)
 
 
 def _aware(field: str, at: datetime) -> None:
@@ -87,12 +95,19 @@ def _uuid(field: str, text: str) -> None:
         raise Malformed(field, "must be a UUID in lower case")
 
 
+def _photo_ids(field: str, photos: tuple[str, ...]) -> None:
+    for number, photo in enumerate(photos):
+        if not _PHOTO_ID.fullmatch(photo):
+            raise Malformed(f"{field}[{number}]", "is not the id of a photo")
+
+
 def _decode_report(value: bytes) -> SubmitReport:
     report = _report.decode(value)
     _uuid("report_id", report.report_id)
     _aware("received_at", report.received_at)
     if report.captured_at is not None:
         _aware("captured_at", report.captured_at)
+    _photo_ids("photos", report.photos)
     return report
 
 
@@ -104,11 +119,10 @@ def _decode_command(value: bytes) -> CaseCommand:
     decoder = _payloads.get(it.type)
     if decoder is None:
         raise Malformed("type", f"unknown command {it.type!r}; known are {', '.join(sorted(WIRE_TYPES))}")
-    try:
-        payload: Any = decoder.decode(it.payload)
-    except msgspec.MsgspecError as error:
-        wrong = malformed(error)
-        raise Malformed(f"payload.{wrong.field}", wrong.detail) from error
+    payload: Any = _within("payload", decoder, it.payload)
+    if isinstance(payload, PassDeadline):
+        _aware("payload.step_at", payload.step_at)
+    _photo_ids("payload.photos", getattr(payload, "photos", ()))
     return CaseCommand(
         command_id=it.command_id,
         case_id=it.case_id,
@@ -126,11 +140,21 @@ def decode_body(event_type: str, payload: bytes | str) -> Any:
     decoder = _bodies.get(event_type)
     if decoder is None:
         raise Malformed("type", f"unknown event {event_type!r}")
-    return decoder.decode(payload)
+    return _within("payload", decoder, payload)
+
+
+def _within(field: str, decoder: msgspec.json.Decoder[Any], value: bytes | str | msgspec.Raw) -> Any:
+    try:
+        return decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise malformed(error, within=field) from error
 
 
 def _decode_event(value: bytes) -> Event:
     it = _event.decode(value)
+    _uuid("case_id", it.case_id)
+    _uuid("command_id", it.command_id)
+    _aware("occurred_at", it.occurred_at)
     return Event(
         case_id=it.case_id,
         seq=it.seq,
@@ -144,11 +168,18 @@ def _decode_event(value: bytes) -> Event:
     )
 
 
+def _decode_outcome(value: bytes) -> Outcome:
+    outcome = _outcome.decode(value)
+    _uuid("command_id", outcome.command_id)
+    _aware("decided_at", outcome.decided_at)
+    return outcome
+
+
 _VERSIONS: dict[str, Callable[[bytes], Any]] = {
     "pioneer.submit_report.v1": _decode_report,
     "pioneer.case_command.v1": _decode_command,
     "pioneer.case_event.v1": _decode_event,
-    "pioneer.command_outcome.v1": _outcome.decode,
+    "pioneer.command_outcome.v1": _decode_outcome,
     "pioneer.dead_letter.v1": _dead_letter.decode,
 }
 
@@ -157,7 +188,7 @@ def decode(headers: Iterable[tuple[str, bytes]] | None, value: bytes | None) -> 
     """The message, or Malformed with the field and what is wrong with it."""
     if value is None:
         raise Malformed("value", "is empty")
-    kind = next((v.decode("utf-8", "replace") for k, v in headers or () if k == "ce_type"), None)
+    kind = next(((v or b"").decode("utf-8", "replace") for k, v in headers or () if k == "ce_type"), None)
     if kind is None:
         raise Malformed("ce_type", "the header is missing")
     decoder = _VERSIONS.get(kind)
@@ -169,6 +200,8 @@ def decode(headers: Iterable[tuple[str, bytes]] | None, value: bytes | None) -> 
         raise malformed(error) from error
     except UnicodeDecodeError as error:
         raise Malformed("value", "is not UTF-8") from error
+    except RecursionError as error:
+        raise Malformed("body", "is nested too deeply") from error
 
 
 @cache
@@ -234,9 +267,8 @@ def dead_letter_id(topic: str, partition: int, offset: int) -> str:
 
 
 def header_pairs(
-    headers: Sequence[tuple[str, bytes]] | dict[str, bytes] | None,
+    headers: Sequence[tuple[str, bytes | None]] | Mapping[str, bytes | None] | None,
 ) -> tuple[tuple[str, bytes], ...]:
-    """Headers as pairs, whichever shape the client library gives them in."""
-    if not headers:
-        return ()
-    return tuple(headers.items()) if isinstance(headers, dict) else tuple(headers)
+    """Headers as pairs, whichever shape the client library gives them in; one without a value is empty."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    return tuple((name, value or b"") for name, value in pairs)

@@ -5,10 +5,12 @@ Steps (a) to (f) are those of the README's decision on the transaction. Nothing 
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -114,7 +116,7 @@ class _Work:
                 else:
                     self._command(one.message, one.content, now, city)
             except Exception as error:  # whatever decide raises is that message's fault, and is told
-                reason = f"{type(error).__name__}: {error}"
+                reason = _where(error)
                 self._letters.append(dead_letter(one.incoming, "message", reason, self._clock.now()))
 
     def _now_of(self, one: Read) -> datetime:
@@ -218,6 +220,12 @@ class _Work:
         filed = Counter((str(c.level), city.categories[c.category].kind, c.priority) for c in self._filed)
         for labels, count in filed.items():
             metrics.cases_filed_total.labels(*labels).inc(count)
+
+
+def _where(error: Exception) -> str:
+    """The error's name and place in the code. Its text may quote the message, which stays sealed."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {frame.name} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def _content_row(report_id: str, content: Content) -> tuple[Any, ...]:

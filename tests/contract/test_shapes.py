@@ -1,0 +1,74 @@
+"""The branches, fields and lists of words of each schema are those of the code's classes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+
+from services.domain.errors import RefusalCode
+from services.domain.events import EVENT_TYPES, Due, ReopenedDue, StepPassed
+from services.domain.messages import WIRE_TYPES, Actor, CaseCommand, Sealed
+from tests.contract import folder
+from tests.contract.judge import CLASS_OF
+
+DEFINITIONS: dict[str, dict[str, type[Any]]] = {
+    "submit_report.v1": {"sealed": Sealed},
+    "case_command.v1": {"sealed": Sealed, "actor": Actor, **WIRE_TYPES},
+    "case_event.v1": {"step_passed": StepPassed, "due": Due, "reopened_due": ReopenedDue, **EVENT_TYPES},
+}
+SHAPES = [
+    *((message, None, cls) for message, cls in CLASS_OF.items()),
+    *((message, name, cls) for message, named in DEFINITIONS.items() for name, cls in named.items()),
+]
+
+
+@pytest.mark.parametrize(("message", "name", "cls"), SHAPES, ids=lambda v: v if isinstance(v, str) else "")
+def test_an_object_has_the_fields_of_its_class(message: str, name: str | None, cls: type[Any]) -> None:
+    schema = folder.schema_of(message)
+    node = schema["$defs"][name] if name else schema
+    parts = [node, schema["$defs"][node["$ref"].rsplit("/", 1)[1]]] if "$ref" in node else [node]
+    properties = {field: said for part in parts for field, said in part.get("properties", {}).items()}
+    required = {field for part in parts for field in part.get("required", [])}
+    fields = dataclasses.fields(cls)
+    assert set(properties) == {field.name for field in fields}
+    assert required == {field.name for field in fields if field.default is dataclasses.MISSING}
+    assert {f: said["default"] for f, said in properties.items() if "default" in said} == {
+        field.name: [] if field.default == () else field.default
+        for field in fields
+        if field.default is not dataclasses.MISSING and field.default is not None
+    }
+    for field, words in _words(cls).items():
+        said = properties[field]
+        said = schema["$defs"][said["$ref"].rsplit("/", 1)[1]] if "$ref" in said else said
+        assert said["enum"] == words, f"{field}: the code allows {words}"
+    if name != "step_passed":
+        assert False in (node.get("additionalProperties"), node.get("unevaluatedProperties"))
+
+
+def _words(cls: type[Any]) -> dict[str, list[str]]:
+    """Fields that are one of a closed list of words."""
+    hints = get_type_hints(cls)
+    return {name: list(get_args(hint)) for name, hint in hints.items() if get_origin(hint) is Literal}
+
+
+@pytest.mark.parametrize(
+    ("message", "types"), [("case_command.v1", WIRE_TYPES), ("case_event.v1", EVENT_TYPES)], ids=str
+)
+def test_a_tagged_message_has_one_branch_per_type(message: str, types: dict[str, Any]) -> None:
+    branches = {
+        branch["properties"]["type"]["const"]: branch["properties"]["payload"]["$ref"]
+        for branch in folder.schema_of(message)["oneOf"]
+    }
+    assert branches == {type_: f"#/$defs/{type_}" for type_ in types}
+
+
+def test_a_refusal_has_one_of_the_codes() -> None:
+    said = folder.schema_of("command_outcome.v1")["properties"]["code"]["enum"]
+    assert said == [*get_args(RefusalCode), None]
+
+
+def test_the_envelope_of_a_command_is_what_the_codec_writes() -> None:
+    fields = [field.name for field in dataclasses.fields(CaseCommand)]
+    assert list(folder.schema_of("case_command.v1")["properties"]) == fields
