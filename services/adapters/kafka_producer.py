@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import struct
 import threading
 from collections import deque
@@ -90,6 +91,7 @@ class Producer:
         self._waiting: dict[asyncio.Future[None], float] = {}
         self._ended: deque[tuple[asyncio.Future[None], BaseException | None]] = deque()
         self._woken = False
+        self._confirming = True
 
     @property
     def ready(self) -> bool:
@@ -102,6 +104,8 @@ class Producer:
 
     async def start(self) -> None:
         """Returns at once; a thread looks for the broker, with back-off, until it answers."""
+        # The library tells every refused connection, once a second; we tell when it begins and when it ends.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
         self._loop = asyncio.get_running_loop()
         self._sweeper = asyncio.create_task(self._sweep(), name="unconfirmed-sweep")
         self._opener = threading.Thread(target=self._open, name=f"{self._client_id}-opener", daemon=True)
@@ -144,12 +148,21 @@ class Producer:
         while ended:
             waiter, error = ended.popleft()
             waiting.pop(waiter, None)
+            if (error is None) != self._confirming:
+                self._tell(error)
             if not waiter.done():
                 if error is None:
                     waiter.set_result(None)
                 else:
                     waiter.set_exception(NotConfirmed(str(error)))
         metrics.posts_unconfirmed.set(len(waiting))
+
+    def _tell(self, error: BaseException | None) -> None:
+        self._confirming = error is None
+        if error is None:
+            _log.info("broker_confirms_again", client_id=self._client_id)
+        else:
+            _log.warning("broker_does_not_confirm", client_id=self._client_id, reason=str(error))
 
     async def _sweep(self) -> None:
         """The promise of 5 s does not hang on the client's own timers."""

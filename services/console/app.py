@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
 
 import typer
@@ -11,6 +9,8 @@ import typer
 from services.adapters.embedded import running
 from services.adapters.embedded.cannot_start import CannotStart
 from services.adapters.settings import EXIT_CONFIGURATION, SettingsError
+from services.console import city, dead_letters, staff
+from services.console.feed import feed
 from services.console.run import run
 
 app = typer.Typer(
@@ -21,12 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run)
-for _name in ("city", "staff", "dead_letters"):
-    if importlib.util.find_spec(f"services.console.{_name}") is not None:
-        _module = importlib.import_module(f"services.console.{_name}")
-        app.add_typer(_module.app, name=_name.replace("_", "-"))
-if importlib.util.find_spec("services.console.feed") is not None:
-    app.command("feed")(importlib.import_module("services.console.feed").feed)
+app.command("feed")(feed)
+app.add_typer(city.app, name="city")
+app.add_typer(staff.app, name="staff")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 @app.callback()

@@ -110,7 +110,7 @@ def _greet(stack: Stack) -> None:
         rows.append(("the desk", f"http://{settings.host}:{settings.board_port}/"))
         rows.append(("sample user", _SAMPLE_USER))
     if stack.password is not None:
-        rows.append(("password", f"{stack.password}   (of every sample user; shown this once)"))
+        rows.append(("password", f"{stack.password}  (all sample users; shown only now)"))
     rows.append(("data and logs", str(stack.folder.path)))
     rows.append(("stop", "Ctrl-C"))
     if stack.not_ready:

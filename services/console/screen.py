@@ -46,11 +46,8 @@ class Screen:
         table = Table.grid(padding=(0, 2))
         for left, right in rows:
             table.add_row(Text(left), Text(right))
-        # As wide as it must be: an address or a password that is broken in two cannot be copied.
-        widest = sum(max(len(row[column]) for row in rows) for column in (0, 1)) + 10
-        width = max(self._console.width, widest)
         with contextlib.suppress(OSError):
-            self._console.print(Panel(table, title=title, expand=False), width=width, crop=False)
+            self._console.print(Panel(table, title=title, expand=False))
 
     @contextlib.contextmanager
     def download_bar(self, name: str, files: int) -> Iterator[Callable[[int, int], None]]:

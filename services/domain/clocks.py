@@ -54,7 +54,8 @@ def step_at(
 ) -> datetime:
     """A share of the limit, or sooner where the priority says how long after the due."""
     at = start_at + length(limit) * step.percent / 100
-    after = city.priorities[priority].supervise_after
+    known = city.priorities.get(priority)  # None: a later version has dropped it
+    after = known.supervise_after if known else None
     if step.levels_up == 1 and after is not None:
         at = min(at, due_at(limit, start_at) + length(after))
     return after_pauses(at, pauses)

@@ -6,6 +6,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +17,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from services.adapters.postgres import connect
+from services.adapters.settings import PROJECT
 from tests.console_run import Console
 
 SERVERS = ("--only", "kafka", "--only", "postgres")
@@ -107,6 +110,19 @@ def test_secrets_are_closed_to_others(run_console: MakeConsole) -> None:
         "postgres_password": 0o600,
         "seal_keys": 0o600,
     }
+
+
+def test_a_command_in_a_second_terminal_finds_the_running_stack(run_console: MakeConsole) -> None:
+    one = run_console("--only", "postgres").start().wait_ready()
+    command = [sys.executable, "-m", "services.console", "city", "load", "deploy/city/wuzhong"]
+    environment = {"PIONEER_DATA": str(one.folder), "PATH": os.environ["PATH"]}
+    found = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert one.stop() == 0
+    (one.folder / "secrets" / "environment.json").write_text('{"DATABASE_URL": "postgresql://gone"}', "utf-8")
+    missed = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+    assert missed.returncode == 78
+    assert "DATABASE_URL is not set" in missed.stderr
 
 
 def test_servers_that_are_given_are_used_not_started(

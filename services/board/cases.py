@@ -1,0 +1,147 @@
+"""A case as its readers see it: its state, dues and legal commands, its history in order, its reports."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from services.adapters.problems import Problem
+from services.board.bodies import json_answer, uuid_or_404
+from services.board.parts import Board, Parts
+from services.board.sessions import Signed
+from services.domain.access import may_read
+from services.domain.case import NEVER, Case, Deadline
+from services.domain.city import City
+from services.domain.life import allowed_commands
+from services.domain.messages import SYSTEM, Actor
+
+_SHOWN: Final = (
+    "case_id", "number", "place_code", "hub_code", "level", "supervised_level", "category", "priority",
+    "lane", "state", "owner", "owner_hub_code", "seq", "cycle", "report_count", "rework_count", "received_at",
+    "dispatched_at", "accepted_at", "resolved_at", "closed_at", "outcome", "unverified", "unrouted",
+    "confidential", "location_quality",
+)  # fmt: skip
+
+routes = APIRouter(tags=["cases"])
+
+
+def case_body(case: Case, actor: Actor, city: City) -> dict[str, Any]:
+    body: dict[str, Any] = {name: getattr(case, name) for name in _SHOWN}
+    body["due_at"] = None if case.due_at == NEVER else case.due_at
+    body["dues"] = [
+        {
+            "clock": due.clock,
+            "stage": due.stage,
+            "due_at": due.due_at,
+            "official": due.official,
+            "met_at": due.met_at,
+            "closed_at": due.closed_at,
+        }
+        for due in present_dues(case)
+    ]
+    body["allowed"] = allowed_commands(case, actor, city)
+    return body
+
+
+def present_dues(case: Case) -> list[Deadline]:
+    """Of each clock and stage the one that was set last: an older one belongs to the history."""
+    last: dict[tuple[str, str], Deadline] = {}
+    for due in case.deadlines:
+        known = last.get((due.clock, due.stage))
+        if known is None or due.set_seq > known.set_seq:
+            last[due.clock, due.stage] = due
+    return sorted(last.values(), key=lambda due: (due.due_at, due.clock, due.stage))
+
+
+def event_body(row: Any) -> dict[str, Any]:
+    """`text` only where words were written, `actor` only for members of staff: for whom they spoke."""
+    body: dict[str, Any] = {
+        "case_id": row["case_id"],
+        "seq": row["seq"],
+        "type": row["type"],
+        "occurred_at": row["occurred_at"],
+        "actor_ref": row["actor_ref"],
+        "command_id": row["command_id"],
+        "payload": msgspec.Raw(row["payload"].encode()),
+    }
+    if row["text"] is not None:
+        body["text"] = row["text"]
+    if row["role"] is not None:
+        body["actor"] = {"role": row["role"], "hub_code": row["hub_code"], "unit": row["unit"]}
+    return body
+
+
+def report_body(row: Any) -> dict[str, Any]:
+    contact = {"name": masked_name(row["name"]), "phone": masked_phone(row["phone"])}
+    location = None
+    if row["lon"] is not None:
+        location = {"lon": row["lon"], "lat": row["lat"], "datum": "WGS84", "accuracy_m": row["accuracy_m"]}
+    return {
+        "report_id": row["report_id"],
+        "channel": row["channel"],
+        "category": row["category"],
+        "hub_code": row["hub_code"],
+        "visibility": row["visibility"],
+        "received_at": row["received_at"],
+        "captured_at": row["captured_at"],
+        "contact": contact if any(contact.values()) else None,
+        "text": row["text"],
+        "location": location,
+        "photos": row["photos"],
+    }
+
+
+def masked_name(name: str | None) -> str | None:
+    """The first character: enough to ask "Ms. W…?" at the door, too little to look somebody up."""
+    return f"{name[0]}**" if name else None
+
+
+def masked_phone(phone: str | None) -> str | None:
+    """The first three and the last two digits of a number that is long enough to hide the rest."""
+    if not phone:
+        return None
+    return f"{phone[:3]}****{phone[-2:]}" if len(phone) >= 9 else "****"
+
+
+@routes.get("/v1/cases/{case_id}")
+async def read_case(case_id: str, board: Board, signed: Signed) -> Response:
+    """`{case, events, reports}`, all of one moment."""
+    city, actor = board.city.now, signed.actor
+    file = await board.views.case_file(uuid_or_404(case_id, "case"))
+    if file is None:
+        raise no_case()
+    if not may_read(file.case, actor, city):
+        raise not_yours()
+    return json_answer(
+        {
+            "case": case_body(file.case, actor, city),
+            "events": [event_body(row) for row in file.events],
+            "reports": [report_body(row) for row in file.reports],
+            "as_of": board.clock.now(),
+        }
+    )
+
+
+async def readable_events(
+    ranges: tuple[tuple[str, int, int], ...], actor: Actor, board: Parts
+) -> list[dict[str, Any]]:
+    """Events of what the caller may read, and those that the caller made."""
+    rows = await board.views.events_in(ranges)
+    cases = await board.views.cases(sorted({row["case_id"] for row in rows}))
+    city = board.city.now
+    return [
+        event_body(row)
+        for row in rows
+        if row["actor_ref"] == actor.ref != SYSTEM or may_read(cases[row["case_id"]], actor, city)
+    ]
+
+
+def no_case() -> Problem:
+    return Problem(404, detail="There is no case with this id.")
+
+
+def not_yours() -> Problem:
+    return Problem(403, detail="This case is not open to your hub or unit.")

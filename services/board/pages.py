@@ -1,0 +1,51 @@
+"""The two pages: small shells of HTML that belong to nobody; what stands in them is read with the session.
+
+Rules: no inline script or style (the content security policy forbids both); the shells and the modules are
+revalidated at every visit, so a new version is seen at once.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import HTMLResponse
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from services.board.bodies import uuid_or_none
+
+HERE: Final = Path(__file__).parent
+_HEADERS: Final = {"Cache-Control": "no-cache"}
+
+routes = APIRouter(include_in_schema=False)
+
+
+@cache
+def _template(name: str) -> str:
+    return (HERE / "templates" / name).read_text("utf-8")
+
+
+@routes.get("/")
+async def queue_page() -> Response:
+    return HTMLResponse(_template("queue.html"), headers=_HEADERS)
+
+
+@routes.get("/cases/{case_id}")
+async def case_page(case_id: str) -> Response:
+    known = uuid_or_none(case_id) is not None
+    return HTMLResponse(_template("case.html"), status_code=200 if known else 404, headers=_HEADERS)
+
+
+class _Revalidated(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(_HEADERS)
+        return response
+
+
+def mount_static(app: FastAPI) -> None:
+    app.mount("/static", _Revalidated(directory=HERE / "static"), name="static")

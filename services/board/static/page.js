@@ -1,0 +1,182 @@
+// What both pages share: texts in two languages, the city's names, calls to the board, time as the server has it.
+
+export const shared = { lang: localStorage.getItem('lang') === 'en' ? 'en' : 'zh', account: null, offset: 0 }
+let texts = {}
+const names = { hubs: {}, units: {}, categories: {}, tiers: {} }
+
+export const t = (key, values = {}) =>
+  (texts[shared.lang]?.[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '')
+
+export const $ = (id) => document.getElementById(id)
+
+/** An element: properties, attributes (with a hyphen, or that are no property) and children; null is left out. */
+export function h(tag, properties, ...children) {
+  const element = document.createElement(tag)
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value == null || value === false) continue
+    if (name in element && !name.includes('-')) element[name] = value
+    else element.setAttribute(name, value === true ? '' : value)
+  }
+  element.append(...children.flat(9).filter((child) => child != null && child !== false))
+  return element
+}
+
+const PATHS = {
+  filed: 'M4 2h6l3 3v9H4zM7 8h4M7 11h4',
+  dispatched: 'M2 8h10M8 4l4 4-4 4',
+  accepted: 'M3 8l3 3 7-7',
+  in_progress: 'M3 13l6-6M8 3a3 3 0 0 1 5 3l-2 1-2-1z',
+  resolved: 'M2 8l3 3 6-6M8 11l6-6',
+  verifying: 'M7 3a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM10 10l4 4',
+  rework: 'M13 8a5 5 0 1 1-2-4M13 2v3h-3',
+  closed: 'M3 8l3 3 7-7M2 14h12',
+  late: 'M8 2l7 12H1zM8 6v4M8 12v.5',
+  clock: 'M8 2a6 6 0 1 1 0 12A6 6 0 0 1 8 2zM8 5v3l2 2',
+  lock: 'M4 7h8v7H4zM6 7V5a2 2 0 0 1 4 0v2',
+  up: 'M8 14V3M4 7l4-4 4 4',
+}
+
+export function icon(name) {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
+  svg.setAttribute('viewBox', '0 0 16 16')
+  svg.setAttribute('aria-hidden', 'true')
+  const path = document.createElementNS('http://www.w3.org/2000/svg', 'path')
+  path.setAttribute('d', PATHS[name] ?? '')
+  svg.append(path)
+  return svg
+}
+
+export const chip = (kind, words, symbol) => h('span', { className: `chip ${kind}` }, symbol && icon(symbol), words)
+export const stateChip = (state) => chip(`state-${state}`, t(`state.${state}`), state)
+
+const named = (kind, code) => {
+  const one = names[kind][code]
+  return one ? (one.name ?? one[`name_${shared.lang}`]) : (code ?? '')
+}
+export const hubName = (code) => named('hubs', code)
+export const unitName = (code) => named('units', code)
+export const categoryName = (code) => named('categories', code)
+export const tierName = (level) => named('tiers', level)
+export const city = () => names
+
+/** From the top down to the hub: "越溪街道 › 莫舍社区"; the root is left out where there is more to say. */
+export function placeName(code) {
+  const parts = []
+  for (let hub = names.hubs[code]; hub; hub = names.hubs[hub.parent]) parts.unshift(hub.name)
+  return (parts.length > 1 ? parts.slice(1) : parts).join(' › ') || t('place.unknown')
+}
+
+export function isBelow(code, top) {
+  for (let hub = names.hubs[code]; hub; hub = names.hubs[hub.parent]) if (hub.code === top) return true
+  return false
+}
+
+/** {status, body}; status 0 when nothing answers. A 401 sends the caller to sign in. */
+export async function call(method, path, body, headers = {}) {
+  const form = body instanceof FormData
+  const asked = Date.now()
+  try {
+    const answer = await fetch(path, {
+      method,
+      headers: body && !form ? { 'Content-Type': 'application/json', ...headers } : headers,
+      body: body && !form ? JSON.stringify(body) : body,
+      signal: AbortSignal.timeout(form ? 60000 : 12000),
+    })
+    const read = answer.status === 204 ? null : await answer.json().catch(() => null)
+    if (read?.as_of) shared.offset = new Date(read.as_of) - (asked + Date.now()) / 2
+    if (answer.status === 401 && path !== '/v1/session') signIn()
+    return { status: answer.status, body: read }
+  } catch {
+    return { status: 0, body: null }
+  }
+}
+
+export const signIn = () => {
+  const here = location.pathname
+  location.assign(here === '/' ? '/' : `/?next=${encodeURIComponent(here)}`)
+}
+
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  bytes[6] = (bytes[6] & 15) | 64
+  bytes[8] = (bytes[8] & 63) | 128
+  return [...bytes].map((b, i) => ([4, 6, 8, 10].includes(i) ? '-' : '') + b.toString(16).padStart(2, '0')).join('')
+}
+
+export const now = () => Date.now() + shared.offset
+
+/** In the city's own time, wherever the browser is; the day is left out where it is today. */
+export function moment(text, full) {
+  const [language, timeZone] = [shared.lang === 'zh' ? 'zh-CN' : 'en-GB', names.timezone]
+  const day = (at) => new Date(at).toLocaleDateString(language, { timeZone })
+  return new Date(text).toLocaleString(language, {
+    ...((full || day(text) !== day(now())) && { month: 'short', day: 'numeric' }),
+    hour: '2-digit', minute: '2-digit', hour12: false, timeZone,
+  })
+}
+
+function span(ms) {
+  const s = Math.floor(ms / 1000)
+  const [d, hours, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60]
+  if (d) return t('span.days', { d, h: hours })
+  if (hours) return t('span.hours', { h: hours, m: String(m).padStart(2, '0') })
+  return t('span.minutes', { m, s: String(s % 60).padStart(2, '0') })
+}
+
+/** A running countdown to `due`; its class says late, soon (the last hour) or calm, its words do too. */
+export function countdown(due) {
+  const element = h('span', { className: 'countdown', 'data-due': due ?? '' })
+  tick(element)
+  return element
+}
+
+export function tick(element) {
+  const due = element.dataset.due
+  const left = due ? new Date(due) - now() : Infinity
+  const kind = left < 0 ? 'late' : left < 3600000 ? 'soon' : 'calm'
+  const words = due ? t(left < 0 ? 'due.late' : 'due.left', { span: span(Math.abs(left)) }) : t('due.none')
+  if (element.dataset.kind !== kind) {
+    element.dataset.kind = kind
+    element.replaceChildren(icon(kind === 'late' ? 'late' : 'clock'), h('span'))
+  }
+  if (element.lastChild.textContent !== words) element.lastChild.textContent = words
+}
+
+function header() {
+  const account = shared.account
+  const who = account && (account.unit ? unitName(account.unit) : t('role.dispatcher'))
+  $('top').replaceChildren(...[
+    h('a', { className: 'brand', href: '/' }, h('img', { src: '/static/icon.svg', alt: '', width: 28, height: 28 }), h('span', null, t('brand'))),
+    h('span', { className: 'who' }, account && `${hubName(account.hub_code)} · ${who}`),
+    h('span', { className: 'live', id: 'live', role: 'status' }),
+    h('button', {
+      className: 'quiet', lang: shared.lang === 'zh' ? 'en' : 'zh-CN',
+      onclick: () => {
+        localStorage.setItem('lang', shared.lang === 'zh' ? 'en' : 'zh')
+        location.reload()
+      },
+    }, shared.lang === 'zh' ? 'English' : '中文'),
+    account && h('button', {
+      className: 'quiet',
+      onclick: async () => { await call('DELETE', '/v1/session'); location.assign('/') },
+    }, t('sign_out')),
+  ].filter(Boolean))
+}
+
+/** Texts, account and names; false when nobody is signed in. */
+export async function begin() {
+  document.documentElement.lang = shared.lang === 'zh' ? 'zh-CN' : 'en'
+  const [words, session, known] = await Promise.all([
+    fetch('/static/texts.json').then((answer) => answer.json()),
+    call('GET', '/v1/session'), call('GET', '/v1/city'),
+  ])
+  texts = words
+  for (const kind of ['hubs', 'units', 'categories'])
+    for (const one of known.body?.[kind] ?? []) names[kind][one.code] = one
+  names.timezone = known.body?.timezone
+  for (const tier of known.body?.tiers ?? []) names.tiers[tier.level] = tier
+  shared.account = session.status === 200 ? session.body : null
+  header()
+  setInterval(() => document.querySelectorAll('.countdown').forEach(tick), 1000)
+  return shared.account !== null
+}

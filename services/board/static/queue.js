@@ -1,0 +1,165 @@
+// The queue of the own hub: sorted by due time, filled while you watch. A nudge makes the page read again.
+import {
+  $, begin, call, categoryName, chip, countdown, h, hubName, icon, placeName, shared, stateChip, t, tick, tierName,
+  unitName,
+} from './page.js'
+import { watch } from './live.js'
+
+const STATES = ['dispatched', 'accepted', 'in_progress', 'verifying', 'rework', 'closed']
+const QUIET_MS = 1000
+const view = { state: '', sort: 'due', cursors: [null], next: null, known: null, fresh: new Set(), rows: new Map(), turn: 0 }
+let told = () => {}
+
+function signInForm() {
+  const problem = h('p', { className: 'problem', role: 'alert' })
+  const field = (name, type, complete) =>
+    h('label', null, t(name), h('input', { name, type, autocomplete: complete, required: true, maxLength: 200 }))
+  const form = h('form', { className: 'sign-in' },
+    h('img', { src: '/static/icon.svg', alt: '', width: 56, height: 56 }),
+    h('h1', null, t('brand')), h('p', { className: 'soft' }, t('sign_in.lead')),
+    field('username', 'text', 'username'), field('password', 'password', 'current-password'),
+    problem, h('button', { className: 'primary' }, t('sign_in')))
+  form.onsubmit = async (event) => {
+    event.preventDefault()
+    form.lastChild.disabled = true
+    const answer = await call('POST', '/v1/session', Object.fromEntries(new FormData(form)))
+    if (answer.status === 200) {
+      const next = new URLSearchParams(location.search).get('next') ?? ''
+      location.assign(/^\/cases\/[0-9a-f-]+$/.test(next) ? next : '/')
+      return
+    }
+    form.lastChild.disabled = false
+    problem.textContent = t(`sign_in.${answer.body?.code ?? 'nobody'}`)
+    form.password.select()
+  }
+  $('main').replaceChildren(form)
+  form.username.focus()
+}
+
+function row(item) {
+  const flags = [
+    item.confidential && chip('flag', t('confidential'), 'lock'),
+    item.supervised_level && chip('flag', t('supervised', { tier: tierName(item.supervised_level) }), 'up'),
+    item.unrouted && chip('flag', t('unrouted')),
+  ]
+  return [
+    h('span', { className: 'when' },
+      item.closed_at ? chip('', t('state.closed'), 'closed') : countdown(item.due_at),
+      h('span', { className: `priority ${item.priority}` }, item.priority)),
+    h('span', { className: 'what' },
+      h('strong', null, categoryName(item.category), view.fresh.has(item.case_id) && h('em', { className: 'new' }, t('new'))),
+      h('span', { className: 'soft' }, placeName(item.place_code ?? item.hub_code))),
+    h('span', { className: 'how' }, stateChip(item.state), flags),
+    h('span', { className: 'owner' }, unitName(item.owner),
+      h('span', { className: 'soft number' }, item.number)),
+  ]
+}
+
+/** Rows keep their element: focus and place on the screen stay where they were. */
+function show(body) {
+  const list = $('rows')
+  const focused = document.activeElement
+  const rows = new Map()
+  let before = list.firstElementChild
+  for (const item of body.items) {
+    if (view.known && !view.known.has(item.case_id)) view.fresh.add(item.case_id)
+    let element = view.rows.get(item.case_id)
+    if (!element) element = h('li', null, h('a', { href: `/cases/${item.case_id}` }))
+    const mark = `${item.seq} ${view.fresh.has(item.case_id)}`
+    if (element.dataset.mark !== mark) {
+      element.dataset.mark = mark
+      element.firstChild.replaceChildren(...row(item))
+    } else element.querySelectorAll('.countdown').forEach(tick)
+    if (element === before) before = before.nextElementSibling
+    else list.insertBefore(element, before)
+    rows.set(item.case_id, element)
+  }
+  for (const [id, element] of view.rows) if (!rows.has(id)) element.remove()
+  if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true })
+  view.known = view.known && view.cursors.length === 1 ? new Set([...view.known, ...rows.keys()]) : new Set(rows.keys())
+  view.rows = rows
+  view.next = body.next_cursor
+  $('empty').hidden = body.items.length > 0
+  $('total').textContent = t(view.state === 'closed' ? 'total.closed' : 'total', { n: body.total })
+  $('before').disabled = view.cursors.length === 1
+  $('after').disabled = !view.next
+  $('page').textContent = t('page', { n: view.cursors.length, of: Math.max(1, Math.ceil(body.total / 50)) })
+}
+
+let reading = false
+let again = false
+async function read() {
+  if (reading) { again = true; return }
+  reading = true
+  const [began, turned] = [Date.now(), view.turn]
+  const query = new URLSearchParams({ sort: view.sort })
+  if (view.state) query.set('state', view.state)
+  const cursor = view.cursors.at(-1)
+  if (cursor) query.set('cursor', cursor)
+  const answer = await call('GET', `/v1/hubs/${shared.account.hub_code}/queue?${query}`)
+  // Another filter or page was chosen meanwhile: that one is being read.
+  if (turned !== view.turn) return
+  if (answer.status === 200) show(answer.body)
+  told(answer.status === 200)
+  // A busy town nudges many times a second: read once a second, less often if reading is slow.
+  setTimeout(() => {
+    if (turned !== view.turn) return
+    reading = false
+    if (again) { again = false; read() }
+  }, Math.max(QUIET_MS, 4 * (Date.now() - began)) * (answer.status ? 1 : 2))
+}
+
+/** Another filter, order or page: what is under way for the old one no longer counts. */
+function turn(change) {
+  Object.assign(view, { known: null, fresh: new Set(), turn: view.turn + 1 }, change)
+  reading = again = false
+  return read()
+}
+
+function choose(change) {
+  Object.assign(view, { cursors: [null] }, change)
+  frame()
+  turn()
+}
+
+function frame() {
+  const select = (id, value, options, onchange) =>
+    h('label', null, h('span', { className: 'soft' }, t(id)),
+      h('select', { id, onchange }, options.map(([v, words]) => h('option', { value: v, selected: v === value }, words))))
+  $('main').replaceChildren(
+    h('section', { className: 'bar' },
+      h('h1', null, hubName(shared.account.hub_code), h('span', { id: 'total', className: 'soft', 'aria-live': 'polite' })),
+      select('filter', view.state, [['', t('filter.open')], ...STATES.map((s) => [s, t(`state.${s}`)])],
+        (event) => choose({ state: event.target.value })),
+      select('sort', view.sort, ['due', 'received_at', 'priority'].map((s) => [s, t(`sort.${s}`)]),
+        (event) => choose({ sort: event.target.value }))),
+    h('ol', { id: 'rows', className: 'rows' }),
+    h('p', { id: 'empty', className: 'empty', hidden: true }, icon('closed'), t('empty')),
+    h('nav', { className: 'pages' },
+      h('button', { id: 'before', onclick: () => leaf(() => view.cursors.pop()) }, t('page.before')),
+      h('span', { id: 'page', className: 'soft' }),
+      h('button', { id: 'after', onclick: () => leaf(() => view.cursors.push(view.next)) }, t('page.after'))),
+    h('p', { className: 'soft keys' }, t('keys')))
+  view.rows = new Map()
+}
+
+function leaf(step) {
+  step()
+  turn().then(() => scrollTo(0, 0))
+}
+
+addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea')) return
+  if (event.key !== 'j' && event.key !== 'k') return
+  const links = [...document.querySelectorAll('#rows a')]
+  const at = links.indexOf(document.activeElement)
+  const to = at < 0 ? 0 : at + (event.key === 'j' ? 1 : -1)
+  links[Math.min(Math.max(to, 0), links.length - 1)]?.focus()
+})
+
+if (await begin()) {
+  document.title = `${hubName(shared.account.hub_code)} · ${t('brand')}`
+  frame()
+  told = watch(shared.account.hub_code, read, read)
+  await read()
+} else signInForm()

@@ -1,0 +1,280 @@
+"""A hub's queue: its order, its pages, its total, its filters, and who may see which case in it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.adapters.board_views import BoardViews, QueueFilter, Scope, open_board_pool
+from services.adapters.city_files import read_city, read_folder
+from services.adapters.settings import PROJECT
+from services.domain.access import may_read
+from services.domain.case import Case
+from services.domain.city import City
+from services.domain.messages import Actor
+from tests.integration.board_desk import (
+    COMMUNITY,
+    DISTRICT,
+    ELSEWHERE,
+    SIBLING,
+    TOWN,
+    Desk,
+    new_case,
+    open_desk,
+)
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+async def desk(database_url: str, broker: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(database_url, broker, tmp_path) as one:
+        yield one
+
+
+async def read(client: httpx.AsyncClient, hub: str, **query: Any) -> dict[str, Any]:
+    answer = await client.get(f"/v1/hubs/{hub}/queue", params=query)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def read_all(client: httpx.AsyncClient, hub: str, limit: int, **query: Any) -> list[dict[str, Any]]:
+    """Page after page; every page must tell the same total, and it must be the number of all."""
+    items: list[dict[str, Any]] = []
+    totals = set()
+    cursor: str | None = None
+    while True:
+        page = await read(client, hub, limit=limit, **query, **({"cursor": cursor} if cursor else {}))
+        items += page["items"]
+        totals.add(page["total"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+        assert len(page["items"]) == limit
+    assert totals == {len(items)}
+    return items
+
+
+async def test_pages_follow_each_other_without_a_gap_in_every_order(desk: Desk) -> None:
+    cases = []
+    for n in range(23):
+        # Equal sort values on purpose: then the case id decides.
+        due_at = None if n % 7 == 6 else NOW + timedelta(minutes=n % 5)
+        case = new_case(priority=f"P{1 + n % 4}", received_at=NOW - timedelta(minutes=n % 3))
+        cases.append((await desk.put(case, due_at=due_at), due_at or datetime.max.replace(tzinfo=UTC)))
+    client = await desk.sign_in(TOWN)
+    orders: dict[str, Any] = {
+        "due": lambda it: (it[1], it[0].case_id),
+        "received_at": lambda it: (it[0].received_at, it[0].case_id),
+        "priority": lambda it: (it[0].priority, it[0].case_id),
+    }
+    for sort, key in orders.items():
+        expected = [case.case_id for case, _ in sorted(cases, key=key)]
+        for limit in (1, 5, 23, 200):
+            items = await read_all(client, TOWN, limit, sort=sort)
+            assert [item["case_id"] for item in items] == expected, (sort, limit)
+    assert (await read(client, TOWN))["hub_code"] == TOWN
+    as_of = datetime.fromisoformat((await read(client, TOWN))["as_of"])
+    assert abs(as_of - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+async def test_a_page_holds_whole_cases(desk: Desk) -> None:
+    accept, citizen = NOW + timedelta(hours=1), NOW + timedelta(hours=4)
+    case = await desk.put(new_case(), due_at=accept)
+    await desk.put_due(
+        case, "owner", "accept", NOW - timedelta(hours=9), set_seq=1, next_at=None, closed_at=NOW
+    )
+    await desk.put_due(case, "owner", "accept", accept)
+    await desk.put_due(case, "citizen", "resolve", citizen, official=True)
+    client = await desk.sign_in(COMMUNITY)
+    (item,) = (await read(client, COMMUNITY))["items"]
+    assert item["case_id"] == case.case_id
+    assert (item["number"], item["place_code"], item["hub_code"]) == (case.number, COMMUNITY, COMMUNITY)
+    assert (item["level"], item["supervised_level"], item["category"]) == (3, None, "exposed_garbage")
+    assert (item["priority"], item["lane"], item["state"], item["owner"]) == (
+        "P3",
+        "fast",
+        "dispatched",
+        "community_office",
+    )
+    assert (item["seq"], item["cycle"], item["report_count"]) == (2, 1, 1)
+    assert datetime.fromisoformat(item["received_at"]) == case.received_at
+    dues = [
+        (due["clock"], due["stage"], datetime.fromisoformat(due["due_at"]), due["official"], due["met_at"])
+        for due in item["dues"]
+    ]
+    assert dues == [("owner", "accept", accept, False, None), ("citizen", "resolve", citizen, True, None)]
+    assert item["allowed"] == ["accept", "reassign", "comment", "add_photos"]
+
+
+async def test_filters_narrow_page_and_total(desk: Desk) -> None:
+    open_one = await desk.put(new_case(), due_at=NOW + timedelta(hours=1))
+    later = await desk.put(new_case(category="noise", state="accepted"), due_at=NOW + timedelta(hours=9))
+    closed = await desk.put(new_case(state="closed", closed_at=NOW))
+    client = await desk.sign_in(TOWN)
+
+    async def found(**query: Any) -> set[str]:
+        page = await read(client, TOWN, **query)
+        assert page["total"] == len(page["items"])
+        return {item["case_id"] for item in page["items"]}
+
+    assert await found() == {open_one.case_id, later.case_id}, "open cases by default"
+    assert await found(state="closed") == {closed.case_id}
+    assert await found(state=["closed", "accepted"]) == {closed.case_id, later.case_id}
+    assert await found(category=["noise", "exposed_garbage"]) == {open_one.case_id, later.case_id}
+    assert await found(category="noise") == {later.case_id}
+    assert await found(due_before=(NOW + timedelta(hours=2)).isoformat()) == {open_one.case_id}
+
+
+async def test_bad_parameters_are_named(desk: Desk) -> None:
+    client = await desk.sign_in(TOWN)
+    await desk.put(new_case())
+    await desk.put(new_case())
+    of_priority = (await read(client, TOWN, sort="priority", limit=1))["next_cursor"]
+    for query, field in (
+        ({"limit": "0"}, "limit"),
+        ({"limit": "201"}, "limit"),
+        ({"limit": "-1"}, "limit"),
+        ({"limit": "x"}, "limit"),
+        ({"limit": "٣"}, "limit"),
+        ({"sort": "colour"}, "sort"),
+        ({"state": "asleep"}, "state"),
+        ({"category": "dragons"}, "category"),
+        ({"due_before": "tomorrow"}, "due_before"),
+        ({"due_before": "2026-11-24T08:00:00"}, "due_before"),
+        ({"due_before": "0001-01-01T00:00:00+14:00"}, "due_before"),
+        ({"cursor": "x"}, "cursor"),
+        ({"cursor": "ü"}, "cursor"),
+        ({"cursor": of_priority}, "cursor"),
+        ({"colour": "red"}, "colour"),
+    ):
+        answer = await client.get(f"/v1/hubs/{TOWN}/queue", params=query)
+        assert answer.status_code == 422, query
+        assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_somebody_elses_hub_is_403_and_no_hub_is_404(desk: Desk) -> None:
+    client = await desk.sign_in(TOWN)
+    for hub, status in ((TOWN, 200), (COMMUNITY, 200), (DISTRICT, 403), (ELSEWHERE, 403), ("1", 404)):
+        answer = await client.get(f"/v1/hubs/{hub}/queue")
+        assert answer.status_code == status, hub
+        if status == 403:
+            assert answer.json()["code"] == "forbidden"
+
+
+async def test_a_confidential_case_is_in_its_own_hubs_queue_alone(desk: Desk) -> None:
+    secret = await desk.put(
+        new_case(confidential=True, category="fraud_clue", hub_code=TOWN, level=2, owner_hub_code=TOWN)
+    )
+
+    async def seen_by(hub: str, of: str | None = None) -> bool:
+        client = await desk.sign_in(hub)
+        page = await read(client, of or hub)
+        found = [item["case_id"] for item in page["items"]]
+        assert page["total"] == len(found)
+        whole = await client.get(f"/v1/cases/{secret.case_id}")
+        assert whole.status_code == (200 if found or of else 403)
+        return secret.case_id in found
+
+    assert await seen_by(TOWN)
+    assert not await seen_by(COMMUNITY), "where it is"
+    assert not await seen_by(DISTRICT), "the hub above"
+    await desk.put(new_case(**{**_fields(secret), "supervised_level": 1}))
+    assert await seen_by(DISTRICT), "once it is supervised"
+    assert not await seen_by(COMMUNITY)
+    assert await seen_by(DISTRICT, of=TOWN)
+
+
+def _fields(case: Case) -> dict[str, Any]:
+    return {name: getattr(case, name) for name in Case.__slots__}
+
+
+# -- the rule of the SQL is the rule of the domain, for whoever looks at whatever hub
+
+
+def _read_city() -> City:
+    return read_city(read_folder(PROJECT / "deploy/city/wuzhong"), 1)
+
+
+def _random_case(chance: random.Random) -> Case:
+    hubs = [DISTRICT, TOWN, COMMUNITY, SIBLING, ELSEWHERE, "320506001013", "320506099000"]
+    closed = chance.random() < 0.2
+    return new_case(
+        place_code=chance.choice([None, COMMUNITY, SIBLING, "320506001013", "320506099001"]),
+        hub_code=chance.choice(hubs),
+        owner=chance.choice(["community_office", "town_construction", "gas_co"]),
+        owner_hub_code=chance.choice(hubs),
+        confidential=chance.random() < 0.5,
+        supervised_level=chance.choice([None, None, 1]),
+        resolved_at=chance.choice([None, None, NOW]),
+        state="closed" if closed else "dispatched",
+        closed_at=NOW if closed else None,
+    )
+
+
+def _lies_below(code: str | None, top: str, city: City) -> bool:
+    """Climbs from `code`; what the city does not know stands below the root."""
+    while code is not None:
+        if code == top:
+            return True
+        code = city.hubs[code].parent if code in city.hubs else city.root
+        if code == city.root:
+            return top == city.root
+    return False
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_the_queue_shows_exactly_what_may_be_read(
+    database_url: str, broker: str, tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    city = _read_city()
+    async with open_desk(database_url, broker, tmp_path) as desk:
+        cases = [await desk.put(_random_case(chance)) for _ in range(150)]
+        actors = [
+            Actor(ref="a", roles=("dispatcher",), hubs=(hub,))
+            for hub in (DISTRICT, TOWN, COMMUNITY, SIBLING, ELSEWHERE)
+        ]
+        actors += [
+            Actor(ref="a", roles=("unit",), hubs=(TOWN,), unit="town_construction"),
+            Actor(ref="a", roles=("unit",), hubs=(DISTRICT,), unit="gas_co"),
+        ]
+        pool = await open_board_pool(database_url)
+        views = BoardViews(pool)
+        seen = 0
+        for actor in actors:
+            for hub in (DISTRICT, TOWN, COMMUNITY, SIBLING, ELSEWHERE):
+                if hub not in city.hubs or not _lies_below(hub, actor.hubs[0], city):
+                    continue
+                page = await views.queue(
+                    Scope.of(hub, actor, city), QueueFilter(states=["dispatched"], limit=200)
+                )
+                expected = {
+                    case.case_id
+                    for case in cases
+                    if case.closed_at is None
+                    and (_lies_below(case.place_code, hub, city) or _lies_below(case.hub_code, hub, city))
+                    and may_read(case, actor, city)
+                }
+                assert {case.case_id for case in page.cases} == expected, (actor, hub)
+                assert page.total == len(expected)
+                changed = await views.changed_since(
+                    Scope.of(hub, actor, city), NOW - timedelta(days=1), limit=500
+                )
+                readable = {
+                    case.case_id
+                    for case in cases
+                    if (_lies_below(case.place_code, hub, city) or _lies_below(case.hub_code, hub, city))
+                    and may_read(case, actor, city)
+                }
+                assert {change.case.case_id for change in changed} == readable, (actor, hub)
+                seen += len(expected)
+        assert seen > 100
+        await pool.close()
