@@ -45,7 +45,7 @@ _SORTS: Final[dict[Sort, tuple[str, str]]] = {
     "received_at": ("received_at", "timestamptz"),
     "priority": ("priority", "text"),
 }
-_QUEUE: Final[dict[Sort, str]] = {
+QUEUE: Final[dict[Sort, str]] = {
     sort: SQL.queue.replace("sort_column", column).replace("sort_type", kind)
     for sort, (column, kind) in _SORTS.items()
 }
@@ -158,7 +158,7 @@ class BoardViews:
     async def queue(self, scope: Scope, wanted: QueueFilter) -> QueuePage:
         async with self._moment() as connection:
             rows = await connection.fetch(
-                _QUEUE[wanted.sort],
+                QUEUE[wanted.sort],
                 *scope.parameters(),
                 wanted.states,
                 wanted.with_closed,

@@ -34,6 +34,9 @@ class ReaderStuck(RuntimeError):
     """The broker has more than we have read, and nothing comes: this consumer is replaced."""
 
 
+_AWAY: Final = (KafkaError, OSError, TimeoutError, ReaderStuck)
+
+
 class Reader:
     """`on_batch` gets decoded messages in partition order; it runs in the event loop and must not block."""
 
@@ -89,8 +92,11 @@ class Reader:
                     log.info("reader_is_back", topics=self._topics)
                 failures = 0
                 await self._read(consumer)
-            except (KafkaError, OSError, TimeoutError, ReaderStuck) as problem:
+            except Exception as problem:
+                # Whatever the client stumbled over: a reader that ends would leave every page in the past.
                 self.ready = False
+                if not isinstance(problem, _AWAY):
+                    log.exception("reader_stumbled")
                 if failures == 0:
                     log.warning("reader_lost_the_broker", topics=self._topics, reason=describe(problem))
                 pause = _BACK_OFF[min(failures, len(_BACK_OFF) - 1)]

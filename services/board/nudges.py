@@ -183,6 +183,11 @@ class Nudges:
                 await asyncio.sleep(_BACK_OFF[min(failures, len(_BACK_OFF) - 1)])
                 failures += 1
                 continue
+            except Exception:
+                log.exception("nudges_not_read")
+                self.everybody_reads_again()
+                await asyncio.sleep(_BACK_OFF[-1])
+                continue
             try:
                 self._tell(changes, moves)
             except Exception:

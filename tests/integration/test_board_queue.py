@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.adapters.board_views import BoardViews, QueueFilter, Scope, open_board_pool
+from services.adapters.board_views import QUEUE, BoardViews, QueueFilter, Scope, open_board_pool
 from services.adapters.city_files import read_city, read_folder
 from services.adapters.settings import PROJECT
 from services.domain.access import may_read
@@ -277,4 +277,38 @@ async def test_the_queue_shows_exactly_what_may_be_read(
                 assert {change.case.case_id for change in changed} == readable, (actor, hub)
                 seen += len(expected)
         assert seen > 100
+        await pool.close()
+
+
+async def test_a_queue_is_read_through_its_indexes(database_url: str) -> None:
+    """Of the open cases of a town among many: no scan of a partition that holds them, and no sort of them all."""
+    city = _read_city()
+    pool = await open_board_pool(database_url)
+    try:
+        async with pool.acquire() as connection:
+            await connection.execute(
+                """
+                INSERT INTO cases
+                SELECT id, id, n::text, 2, 2, 1, 'dispatched', 'fast', 'noise', 'P3', place, place, 3, NULL,
+                       'community_office', place, 'good', false, false, 1, 0, at, at, NULL, NULL, NULL, NULL, false,
+                       NULL, NULL, '{}', at + n % 500 * interval '1 minute', at, 1, at
+                FROM (SELECT n, at, ($1::text[])[1 + n % cardinality($1)] AS place,
+                             (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
+                              || '7' || left(md5(n::text), 3) || '8' || left(md5(n::text), 15))::uuid AS id
+                      FROM (SELECT n, timestamptz '2026-03-01Z' + n * interval '1 minute' AS at
+                            FROM generate_series(1, 20000) n) numbered) placed
+                """,
+                sorted(code for code in city.hubs if city.hubs[code].level == 3),
+            )
+            await connection.execute("ANALYZE cases_2026")
+            for hub in (DISTRICT, TOWN):
+                scope = Scope.of(hub, Actor(ref="a", roles=("dispatcher",), hubs=(hub,)), city)
+                rows = await connection.fetch(
+                    f"EXPLAIN {QUEUE['due']}", *scope.parameters(), None, False, None, None, None, None, 51
+                )
+                page = "\n".join(row[0] for row in rows).partition("Limit")[2]
+                assert "Seq Scan on cases_2026 " not in page, page
+                assert "Index Scan using cases_2026_due_at_case_id_idx" in page, page
+                assert "Sort Key: chosen" not in page, page
+    finally:
         await pool.close()
