@@ -19,7 +19,7 @@ help: ## say what can be made
 run: .venv/run.stamp ## start everything: broker, database, all rooms; Ctrl-C stops it
 	@exec $(PY) -m services.console run
 
-demo: .venv/run.stamp ## the same, and forty sample reports come in
+demo: .venv/run.stamp ## the same, and hundreds of sample reports come in
 	@exec $(PY) -m services.console run --feed $(SAMPLE)
 
 test: .venv/dev.stamp lint ## lint, types, walls, then every ring of tests on the real parts

@@ -1,7 +1,8 @@
 """`console feed FILE`: play a file of reports through the public API, as residents and couriers do.
 
-A line is `{"at_s": …, "expect": {"status": …}, "body": {…}}`. The file is read before anything is sent.
-Every line gets its own Idempotency-Key, so a repeated attempt is never a second report.
+A line is `{"at_s": …, "captured_before_s": …, "expect": {"status": …}, "body": {…}}`: sent at_s seconds after
+the start, captured that long before it is sent. The file is read before anything is sent, and every line gets
+its own Idempotency-Key, so a repeated attempt is never a second report.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urljoin
@@ -22,11 +24,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from services.adapters.clock import Clock
 from services.adapters.public_api import Answer, NobodyThere, PublicApi
+from services.adapters.settings import Settings
 
 AT_ONCE: Final = 16
 SHOWN: Final = 5
 ACCEPTED: Final = 202
+LONGEST_BEFORE_S: Final = 10 * 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,14 @@ class Line:
     at_s: float
     expected: int
     body: Mapping[str, Any]
+    captured_before_s: float | None = None
+
+    def body_at(self, now: datetime) -> Mapping[str, Any]:
+        """The body as it is sent now."""
+        if self.captured_before_s is None:
+            return self.body
+        captured_at = now - timedelta(seconds=self.captured_before_s)
+        return {**self.body, "captured_at": captured_at.isoformat(timespec="milliseconds")}
 
 
 def feed(
@@ -44,11 +57,12 @@ def feed(
 ) -> None:
     """Play the reports of FILE through the public API at N times their speed."""
     terminal = Console()
+    clock = Clock(Settings().clock_offset_file)
     if not (math.isfinite(speed) and speed > 0):
         raise typer.BadParameter("must be above 0", param_hint="--speed")
     try:
         lines = read_lines(file)
-        answers = asyncio.run(_play(lines, speed, url, terminal))
+        answers = asyncio.run(_play(lines, speed, url, clock, terminal))
     except (OSError, ValueError) as error:
         terminal.print(_sentence(file, error), style="red", soft_wrap=True, markup=False, highlight=False)
         raise typer.Exit(1) from None
@@ -81,43 +95,61 @@ def _line(number: int, text: str) -> Line:
             at_s = said.get("at_s", 0)
         case _:
             raise ValueError('is not an object with a "body" that is an object')
-    if not isinstance(at_s, int | float) or isinstance(at_s, bool) or not 0 <= at_s < math.inf:
+    if not _is_seconds(at_s):
         raise ValueError(f'"at_s" must be seconds from the start, 0 or more, not {at_s!r}')
+    before_s = said.get("captured_before_s")
+    if before_s is not None and not (_is_seconds(before_s) and before_s <= LONGEST_BEFORE_S):
+        raise ValueError(
+            f'"captured_before_s" must be seconds, 0 to {LONGEST_BEFORE_S} (ten years), not {before_s!r}'
+        )
+    if before_s is not None and "captured_at" in body:
+        raise ValueError('says both "captured_before_s" and "captured_at" of the body: keep one')
     expect = said.get("expect", {})
     expected = expect.get("status", ACCEPTED) if isinstance(expect, dict) else None
     if not isinstance(expected, int) or isinstance(expected, bool):
         raise ValueError('"expect" must be an object whose "status" is a whole number')
-    return Line(number, float(at_s), expected, body)
+    return Line(number, float(at_s), expected, body, None if before_s is None else float(before_s))
 
 
-async def _play(lines: list[Line], speed: float, url: str, terminal: Console) -> dict[int, Answer]:
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+async def _play(
+    lines: list[Line], speed: float, url: str, clock: Clock, terminal: Console
+) -> dict[int, Answer]:
     answers: dict[int, Answer] = {}
     async with PublicApi(url, connections=AT_ONCE) as door:
         await door.look()
         columns = (TextColumn("[bold]reports"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=terminal) as progress:
             task = progress.add_task("reports", total=len(lines))
-            await _send_all(lines, speed, door, answers, lambda: progress.advance(task))
+            await _send_all(lines, speed, door, clock, answers, lambda: progress.advance(task))
     return answers
 
 
 async def _send_all(
-    lines: list[Line], speed: float, door: PublicApi, answers: dict[int, Answer], sent: Callable[[], None]
+    lines: list[Line],
+    speed: float,
+    door: PublicApi,
+    clock: Clock,
+    answers: dict[int, Answer],
+    sent: Callable[[], None],
 ) -> None:
-    clock = asyncio.get_running_loop().time
-    begun = clock()
+    elapsed = asyncio.get_running_loop().time
+    begun = elapsed()
     free = asyncio.Semaphore(AT_ONCE)
 
     async def send(line: Line) -> None:
         try:
-            answers[line.number] = await door.post_report(line.body, key=str(uuid.uuid4()))
+            answers[line.number] = await door.post_report(line.body_at(clock.now()), key=str(uuid.uuid4()))
         finally:
             free.release()
         sent()
 
     async with asyncio.TaskGroup() as senders:
         for line in lines:
-            await asyncio.sleep(max(0.0, begun + line.at_s / speed - clock()))
+            await asyncio.sleep(max(0.0, begun + line.at_s / speed - elapsed()))
             await free.acquire()
             senders.create_task(send(line))
 
@@ -126,10 +158,12 @@ def _summarise(
     file: Path, lines: list[Line], answers: Mapping[int, Answer], url: str, terminal: Console
 ) -> None:
     kinds = Counter(_kind(answers[line.number]) for line in lines)
+    kinds["as expected"] = sum(answers[line.number].status == line.expected for line in lines)
+    shown = ("accepted", "refused", "not confirmed", "as expected")
     totals = Table(title=f"{len(lines)} reports", title_justify="left")
-    for kind in ("accepted", "refused", "not confirmed"):
+    for kind in shown:
         totals.add_column(kind, justify="right")
-    totals.add_row(*(str(kinds[kind]) for kind in ("accepted", "refused", "not confirmed")))
+    totals.add_row(*(str(kinds[kind]) for kind in shown))
     terminal.print(totals)
     accepted = [answer for line in lines if (answer := answers[line.number]).status == ACCEPTED]
     if accepted:
@@ -144,7 +178,7 @@ def _summarise(
     for line in lines:
         answer = answers[line.number]
         if answer.status != line.expected:
-            failing = f"{file}:{line.number}: {_failing(answer)}"
+            failing = f"{file}:{line.number}: expected HTTP {line.expected}, got {_failing(answer)}"
             terminal.print(failing, style="red", soft_wrap=True, markup=False, highlight=False)
 
 
@@ -156,7 +190,9 @@ def _kind(answer: Answer) -> str:
 
 def _failing(answer: Answer) -> str:
     if answer.status is None:
-        return f"not confirmed after {answer.attempts} attempts: {answer.detail}"
+        return f"no confirmation after {answer.attempts} attempts: {answer.detail}"
+    if answer.status == ACCEPTED:
+        return f"HTTP {ACCEPTED}: accepted"
     errors = [error for error in answer.body.get("errors") or () if isinstance(error, dict)]
     fields = "; ".join(f"{error.get('field')}: {error.get('message')}" for error in errors)
     said = fields or answer.body.get("detail") or answer.body.get("title") or "without a reason"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,10 @@ from services.adapters.areas import Areas
 from services.adapters.city_files import read_city, read_folder
 from services.domain.city import City
 from services.domain.city_problems import CityProblems, Problem
-from services.domain.geo import distance_m, to_wgs84
-from services.domain.place import place
 from tests.domain.small_city import FILES
+from tests.harness.slow_city import SlowCity
 
 WUZHONG = Path(__file__).parents[2] / "deploy" / "city" / "wuzhong"
-
-Ring = list[list[float]]
 
 
 @pytest.fixture(scope="module")
@@ -40,39 +35,8 @@ def areas(files: dict[str, str], city: City) -> Areas:
 
 
 @pytest.fixture(scope="module")
-def cast(files: dict[str, str]) -> Callable[[float, float], str | None]:
-    """Ray casting over every cell: the code of the one that holds the point."""
-    cells = [*_cells(files["areas.geojson"])]
-
-    def at(lon: float, lat: float) -> str | None:
-        hits = [code for code, polygons in cells if any(_inside(lon, lat, polygon) for polygon in polygons)]
-        assert len(hits) <= 1
-        return hits[0] if hits else None
-
-    return at
-
-
-def _cells(text: str) -> Iterator[tuple[str, list[list[Ring]]]]:
-    for feature in json.loads(text)["features"]:
-        geometry = feature["geometry"]
-        if feature["properties"]["level"] == 3:
-            polygons = (
-                geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
-            )
-            yield feature["properties"]["code"], polygons
-
-
-def _inside(lon: float, lat: float, polygon: list[Ring]) -> bool:
-    outline, *holes = (_odd_crossings(lon, lat, ring) for ring in polygon)
-    return outline and not any(holes)
-
-
-def _odd_crossings(lon: float, lat: float, ring: Ring) -> bool:
-    odd = False
-    for (lon1, lat1), (lon2, lat2) in pairwise(ring):
-        if (lat1 > lat) != (lat2 > lat) and lon < lon1 + (lat - lat1) / (lat2 - lat1) * (lon2 - lon1):
-            odd = not odd
-    return odd
+def slow(files: dict[str, str]) -> SlowCity:
+    return SlowCity(files)
 
 
 def test_the_folder_is_whole(city: City) -> None:
@@ -100,13 +64,11 @@ def test_the_centre_of_every_community_lies_in_its_own_cell(city: City, areas: A
     assert [areas.cell_at(hub.lon, hub.lat) for hub in communities] == [hub.code for hub in communities]
 
 
-def test_2000_points_lie_where_a_slow_ray_casting_says(
-    areas: Areas, cast: Callable[[float, float], str | None]
-) -> None:
+def test_2000_points_lie_where_a_slow_ray_casting_says(areas: Areas, slow: SlowCity) -> None:
     chance = random.Random(20221008)
     points = [(chance.uniform(119.91, 120.91), chance.uniform(30.92, 31.34)) for _ in range(2000)]
     found = [areas.cell_at(*point) for point in points]
-    assert found == [cast(*point) for point in points]
+    assert found == [slow.cell_at(*point) for point in points]
     assert 500 < sum(code is not None for code in found) < 1500
 
 
@@ -197,38 +159,6 @@ def test_missing_and_badly_encoded_files_are_named(tmp_path: Path) -> None:
         Problem("hubs.csv", 2, "is not UTF-8: byte 0xb3; save it as UTF-8"),
         Problem("ladder.csv", 1, f"is missing in {tmp_path}"),
     )
-
-
-def test_every_sample_report_stands_where_it_says(
-    city: City, areas: Areas, cast: Callable[[float, float], str | None]
-) -> None:
-    lines = [json.loads(line) for line in (WUZHONG / "sample-reports.jsonl").read_text("utf-8").splitlines()]
-    bodies = [line["body"] for line in lines]
-    assert len({body["text"] for body in bodies}) == 40
-    assert {body.get("category", "other") for body in bodies} == set(city.categories) - {"courier_rights"}
-    assert {body["channel"] for body in bodies} == {"resident", "courier", "grid_member", "representative"}
-    assert {body["location"]["datum"] for body in bodies if "location" in body} == {
-        "WGS84", "GCJ02", "BD09", "CGCS2000",
-    }  # fmt: skip
-    towns = set()
-    for line in lines:
-        body, cell, point = line["body"], None, None
-        if "location" in body:
-            location = body["location"]
-            point = to_wgs84(location["lon"], location["lat"], location["datum"])
-            cell = cast(*point)
-            assert cell is not None
-            assert cell == areas.cell_at(*point)
-            hub = city.hubs[cell]
-            assert distance_m(point, (hub.lon, hub.lat)) < 500
-        accuracy = body.get("location", {}).get("accuracy_m")
-        placed = place(city=city, cell=cell, hub_code=body.get("hub_code"), point=point, accuracy_m=accuracy)
-        assert placed.quality == "good"
-        tier = city.categories[body.get("category", "other")].tier
-        assert city.at_level(placed.hub_code, tier) == line["expect"]["hub_code"]
-        assert line["expect"]["status"] == 202
-        towns.add(city.at_level(placed.hub_code, 2))
-    assert len(towns) == 14
 
 
 def _problems(files: dict[str, str]) -> list[Problem]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from typer.testing import CliRunner
 
 from services.adapters.public_api import NobodyThere, PublicApi
+from services.console.app import app
 from services.console.feed import Line, read_lines
 
 TestServer.__test__ = False  # its name looks like a test to pytest
@@ -38,9 +42,9 @@ class Door:
 @pytest.fixture
 async def door() -> AsyncIterator[tuple[Door, str]]:
     door = Door()
-    app = web.Application()
-    app.add_routes([web.post("/v1/reports", door.post), web.get("/healthz", door.health)])
-    async with TestServer(app) as server:
+    site = web.Application()
+    site.add_routes([web.post("/v1/reports", door.post), web.get("/healthz", door.health)])
+    async with TestServer(site) as server:
         yield door, str(server.make_url("/"))
 
 
@@ -85,6 +89,35 @@ def test_lines_are_played_in_order_of_time(tmp_path: Path) -> None:
     assert read_lines(file) == [Line(3, 0.0, 202, {"text": "early"}), Line(1, 9.0, 422, {"text": "late"})]
 
 
+def test_a_report_says_that_it_was_captured_before_it_is_sent(tmp_path: Path) -> None:
+    file = tmp_path / "reports.jsonl"
+    file.write_text(
+        '{"captured_before_s": 86401, "body": {"text": "late"}}\n{"body": {"text": "bare"}}\n', "utf-8"
+    )
+    late, bare = read_lines(file)
+    now = datetime(2026, 11, 24, 0, 0, 0, 500_000, tzinfo=UTC)
+    assert late.body_at(now) == {"text": "late", "captured_at": "2026-11-22T23:59:59.500+00:00"}
+    assert bare.body_at(now) == {"text": "bare"}
+
+
+@pytest.mark.parametrize(
+    ("expected", "exit_code", "said"),
+    [
+        (422, 0, "│        0 │       1 │             0 │           1 │"),
+        (202, 1, "reports.jsonl:1: expected HTTP 202, got HTTP 422: category: is unknown"),
+    ],
+)
+async def test_only_an_answer_that_the_file_does_not_expect_is_a_failure(
+    door: tuple[Door, str], tmp_path: Path, expected: int, exit_code: int, said: str
+) -> None:
+    file = tmp_path / "reports.jsonl"
+    file.write_text(json.dumps({"expect": {"status": expected}, "body": {"text": "bad"}}), "utf-8")
+    words = ["feed", str(file), "--url", door[1]]
+    played = await asyncio.to_thread(CliRunner().invoke, app, words)
+    assert played.exit_code == exit_code
+    assert said in played.output
+
+
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
@@ -93,6 +126,14 @@ def test_lines_are_played_in_order_of_time(tmp_path: Path) -> None:
         ('{"body": []}', 'is not an object with a "body" that is an object'),
         ('{"body": {}, "at_s": -1}', '"at_s" must be seconds from the start, 0 or more, not -1'),
         ('{"body": {}, "at_s": NaN}', '"at_s" must be seconds from the start, 0 or more, not nan'),
+        (
+            '{"body": {}, "captured_before_s": -5}',
+            '"captured_before_s" must be seconds, 0 to 316224000 (ten years), not -5',
+        ),
+        (
+            '{"body": {"captured_at": "2026-11-24T08:00:00+08:00"}, "captured_before_s": 5}',
+            'says both "captured_before_s" and "captured_at" of the body: keep one',
+        ),
         ('{"body": {}, "expect": 202}', '"expect" must be an object whose "status" is a whole number'),
     ],
 )
