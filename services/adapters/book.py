@@ -204,4 +204,4 @@ class Transaction:
         await self.insert("deadlines", DEADLINES, added)
         if altered:
             ids = [row[0] for row in altered]
-            await self._conn.execute(SQL["update_deadlines"], *columns(altered, 10), min(ids), max(ids))
+            await self._conn.execute(SQL["update_deadlines"], *columns(altered, 11), min(ids), max(ids))

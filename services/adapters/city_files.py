@@ -15,9 +15,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from services.adapters.areas import polygon_problems, read_areas
+from services.domain.calendar_rows import PREDICTED, YEAR
 from services.domain.city import City
 from services.domain.city_problems import CityProblems, Lined, Problem
-from services.domain.city_rows import AREAS, FILES, HEADERS, SETTINGS, Area, Table, read_rows
+from services.domain.city_rows import AREAS, FILES, HEADERS, SETTINGS, Area, Table, header_of, read_rows
 from services.domain.city_rules import check
 
 _TOML_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
@@ -28,7 +29,7 @@ def read_folder(folder: Path) -> dict[str, str]:
     """The texts of a city's files; others in the folder (README, samples) are no part of the city."""
     texts: dict[str, str] = {}
     problems: list[Problem] = []
-    for name in FILES:
+    for name in (*FILES, *_calendar_days(folder)):
         try:
             raw = (folder / name).read_bytes()
             texts[name] = raw.decode("utf-8")
@@ -45,29 +46,40 @@ def read_folder(folder: Path) -> dict[str, str]:
     return texts
 
 
+def _calendar_days(folder: Path) -> list[str]:
+    """A file per official year, and what is predicted of the others: any number of them."""
+    found = (folder / Path(PREDICTED).parent).glob("*.csv")
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
 def read_city(files: Mapping[str, str], version: int) -> City:
     """The city in these texts. Shapes of rows are judged first, then what they say of each other."""
     problems = [Problem(name, 1, "is missing") for name in FILES if name not in files]
-    for name in FILES:
-        if "\0" in files.get(name, ""):
-            line = files[name].count("\n", 0, files[name].index("\0")) + 1
+    for name, text in files.items():
+        if "\0" in text:
+            line = text.count("\n", 0, text.index("\0")) + 1
             problems.append(Problem(name, line, "holds the character U+0000"))
+        if name not in FILES and header_of(name) is None:
+            rule = f"is neither {PREDICTED} nor named by a year, such as calendar-days/2027.csv"
+            problems.append(Problem(name, 1, rule))
     if problems:
         raise CityProblems(problems)
-    texts = {name: files[name].removeprefix(_BYTE_ORDER_MARK) for name in FILES}
-    tables = {name: _table(name, texts[name], problems) for name in HEADERS}
+    texts = {name: text.removeprefix(_BYTE_ORDER_MARK) for name, text in files.items()}
+    named = (*HEADERS, *(name for name in texts if name == PREDICTED or YEAR.fullmatch(name)))
+    tables = {name: _table(name, texts[name], problems) for name in named}
     settings = _settings(texts[SETTINGS], problems)
     areas = _areas(texts[AREAS], problems)
     rows, unread = read_rows(tables=tables, settings=settings, areas=areas)
     problems += unread
     if not problems:
         problems += check(rows)
+    zone = None
     if not problems:
         problems += polygon_problems(areas)
-        problems += _timezone(settings["timezone"])
-    if problems:
+        zone = _zone(settings["timezone"], problems)
+    if problems or zone is None:
         raise CityProblems(problems)
-    return rows.city(version)
+    return rows.city(version, zone)
 
 
 def _table(name: str, text: str, problems: list[Problem]) -> Table:
@@ -84,7 +96,7 @@ def _table(name: str, text: str, problems: list[Problem]) -> Table:
             begins = lines.line_num + 1
     except csv.Error as error:
         problems.append(Problem(name, begins, f"is not CSV: {error}"))
-        header = header or HEADERS[name]
+        header = header or header_of(name) or ()
     return Table(name, header, tuple(rows))
 
 
@@ -113,10 +125,10 @@ def _areas(text: str, problems: list[Problem]) -> tuple[Area, ...]:
         return ()
 
 
-def _timezone(setting: Lined[Any]) -> list[Problem]:
+def _zone(setting: Lined[Any], problems: list[Problem]) -> ZoneInfo | None:
     try:
-        ZoneInfo(setting.value)
+        return ZoneInfo(setting.value)
     except (KeyError, ValueError, OSError):
         rule = f"`timezone` {setting.value} is not an IANA zone, such as `Asia/Shanghai`"
-        return [Problem(SETTINGS, setting.line, rule)]
-    return []
+        problems.append(Problem(SETTINGS, setting.line, rule))
+        return None

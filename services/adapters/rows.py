@@ -138,7 +138,7 @@ def deadline_row(case_id: str, d: Deadline) -> tuple[Any, ...]:
 
 def changed_deadline_row(case_id: str, d: Deadline) -> tuple[Any, ...]:
     return (
-        case_id, d.clock, d.stage, d.set_seq, d.due_at, d.step, d.next_at, d.met_at, d.closed_at,
+        case_id, d.clock, d.stage, d.set_seq, d.due_at, d.official, d.step, d.next_at, d.met_at, d.closed_at,
         _pauses_text(d),
     )  # fmt: skip
 

@@ -28,6 +28,7 @@ from services.domain.access import may_read
 from services.domain.city import City
 from services.domain.messages import (
     NEEDS_NO_EXPECTED_SEQ,
+    OF_THE_SYSTEM,
     WIRE_TYPES,
     WORDS,
     CaseCommand,
@@ -39,7 +40,7 @@ WAIT_SECONDS: Final = 3.0
 MAX_PHOTOS: Final = 6
 OUTCOMES: Final = ("fixed", "gone_on_arrival", "unfounded", "not_feasible")
 PHOTO_KINDS: Final = ("before", "after")
-TYPES: Final = tuple(name for name in WIRE_TYPES if name != "pass_deadline")
+TYPES: Final = tuple(name for name in WIRE_TYPES if name not in OF_THE_SYSTEM)
 
 _REFUSED_AS: Final = {
     "stale": 409,

@@ -1,4 +1,4 @@
-"""A city as data: tiers, hubs, units, categories, priorities and the ladder, of one numbered version.
+"""A city as data: tiers, hubs, units, categories, priorities, ladder and calendars, of one numbered version.
 
 Nothing here knows a tier's name, a category or a hub; the one code the contract itself names is `other`.
 Built only from what city_rules.py found whole, so look-ups need no doubt: an unknown code is a KeyError.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from typing import Final, Literal
 
+from services.domain.calendars import Calendar, Days
 from services.domain.limits import Limit
+from services.domain.working_time import WALL, WorkingTime
 
 NO_CATEGORY: Final = "other"
 ANY_STAGE: Final = "*"
@@ -117,9 +120,11 @@ class City:
     name_zh: str
     name_en: str
     timezone: str
+    zone: tzinfo
     nearest_centre_km: float
     coarse_accuracy_m: float
-    calendars: tuple[str, ...]
+    calendars: Mapping[str, Calendar]
+    days: Days
     tiers: Mapping[int, Tier]
     hubs: Mapping[str, Hub]
     units: Mapping[str, Unit]
@@ -131,6 +136,7 @@ class City:
     _chains: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _steps: Mapping[tuple[str, str], tuple[LadderStep, ...]] = field(init=False, repr=False, compare=False)
+    _times: Mapping[str, WorkingTime] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         (root,) = (hub.code for hub in self.hubs.values() if hub.parent is None)
@@ -141,6 +147,7 @@ class City:
             ("_chains", _chains(self.hubs)),
             ("_children", _children(self.hubs)),
             ("_steps", _steps(self.ladder)),
+            ("_times", {code: WorkingTime(c, self.days, self.zone) for code, c in self.calendars.items()}),
         ):
             object.__setattr__(self, name, value)
 
@@ -177,6 +184,9 @@ class City:
         """The ladder of a stage in order of percent; a stage without its own takes the clock's `*`."""
         own = self._steps.get((clock, stage))
         return own if own is not None else self._steps.get((clock, ANY_STAGE), ())
+
+    def working_time(self, calendar: str) -> WorkingTime:
+        return self._times.get(calendar, WALL)
 
 
 def _chains(hubs: Mapping[str, Hub]) -> dict[str, tuple[str, ...]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final, TypeVar
 
+from services.domain.calendars import Span
 from services.domain.city import Milestone
 from services.domain.city_problems import Problem
 from services.domain.limits import WALL_CLOCK, Limit, parse_limit
@@ -17,6 +19,11 @@ _HUB_CODE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,31}", re.ASCII)
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}", re.ASCII)
 _WHOLE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _REAL: Final = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,15})?", re.ASCII)
+_DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", re.ASCII)
+_MONTH_DAY: Final = re.compile(r"([0-9]{2})-([0-9]{2})", re.ASCII)
+_HOUR: Final = "[01][0-9]|2[0-3]"
+_SPAN: Final = re.compile(rf"({_HOUR}):([0-5][0-9])-({_HOUR}|24(?=:00)):([0-5][0-9])", re.ASCII)
+_SOME_LEAP_YEAR: Final = 2024
 _FLAGS: Final = ("confidential", "restricted", "transient", "council")
 _NUMBERED_FLAGS: Final = ("hotline", "redirect")
 
@@ -60,6 +67,40 @@ class Cells:
     def real(self, name: str) -> float:
         text = self.matching(name, _REAL, "a number of degrees such as 120.628125")
         return float(text) if _REAL.fullmatch(text) else 0.0
+
+    def dated(self, name: str) -> date:
+        return self._day(name, _DATE, "a date such as 2026-10-08")
+
+    def month_day(self, name: str) -> tuple[int, int]:
+        day = self._day(name, _MONTH_DAY, "a month and day such as 10-01")
+        return day.month, day.day
+
+    def _day(self, name: str, charset: re.Pattern[str], allowed: str) -> date:
+        found = charset.fullmatch(self.named[name])
+        numbers = [int(number) for number in found.groups()] if found else []
+        try:
+            year, month, day = numbers if charset is _DATE else [_SOME_LEAP_YEAR, *numbers]
+            return date(year, month, day)
+        except ValueError:
+            self.wrong(f"{name} `{self.named[name]}` is not {allowed}")
+            return date(1970, 1, 1)
+
+    def spans(self, name: str) -> tuple[Span, ...]:
+        """`09:00-12:00;13:00-17:00`: one after the other, within one day."""
+        spans: list[Span] = []
+        for part in self.named[name].split(";"):
+            found = _SPAN.fullmatch(part)
+            if found is None:
+                self.wrong(f"{name} `{part}` is not `from-to`, such as `09:00-12:00`")
+                continue
+            h, m, to_h, to_m = map(int, found.groups())
+            opens, closes = h * 60 + m, to_h * 60 + to_m
+            if opens >= closes:
+                self.wrong(f"{name} `{part}` does not end after it begins")
+            elif spans and opens <= spans[-1][1]:
+                self.wrong(f"{name} `{part}` does not begin after the span before it ends")
+            spans.append((opens, closes))
+        return tuple(spans)
 
     def one_of(self, name: str, allowed: tuple[str, ...]) -> Any:
         text = self.named[name]

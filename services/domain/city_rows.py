@@ -8,9 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, Final, TypeVar, get_args
 
+from services.domain import calendars as k
 from services.domain import city as c
+from services.domain.calendar_rows import (
+    CALENDAR_HEADER,
+    CALENDARS,
+    PREDICTED,
+    YEAR,
+    days_header_of,
+    read_calendar,
+    read_dated_day,
+    read_yearly_day,
+)
 from services.domain.city_cells import Cells
 from services.domain.city_problems import Lined, Problem
 from services.domain.geo import check_range
@@ -32,8 +44,14 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     PRIORITIES: ("priority", "name_zh", "name_en", "verify", "supervise_after"),
     LADDER: ("clock", "stage", "step", "percent", "event", "levels_up"),
+    CALENDARS: CALENDAR_HEADER,
 }  # fmt: skip
 FILES: Final = (SETTINGS, *HEADERS, AREAS)
+
+
+def header_of(file: str) -> tuple[str, ...] | None:
+    """The header that a table must have; None for a file that is no table of a city."""
+    return HEADERS.get(file) or days_header_of(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +80,27 @@ class CityRows:
     categories: tuple[Lined[c.Category], ...]
     priorities: tuple[Lined[c.Priority], ...]
     ladder: tuple[Lined[c.LadderStep], ...]
+    calendars: tuple[Lined[k.Calendar], ...]
+    years: Mapping[int, tuple[Lined[k.DatedDay], ...]]
+    predicted: tuple[Lined[k.YearlyDay], ...]
     areas: tuple[Area, ...]
 
-    def city(self, version: int) -> c.City:
+    def city(self, version: int, zone: tzinfo) -> c.City:
         said = {name: setting.value for name, setting in self.settings.items()}
         return c.City(
             version=version,
             name_zh=said["name_zh"],
             name_en=said["name_en"],
             timezone=said["timezone"],
+            zone=zone,
             nearest_centre_km=float(said["nearest_centre_km"]),
             coarse_accuracy_m=float(said["coarse_accuracy_m"]),
-            calendars=tuple(said["calendars"]),
+            calendars={row.value.code: row.value for row in self.calendars},
+            days=k.Days.of(
+                self.years,
+                (row.value for rows in self.years.values() for row in rows),
+                (row.value for row in self.predicted),
+            ),
             tiers={row.value.level: row.value for row in self.tiers},
             hubs={row.value.code: row.value for row in self.hubs},
             units={row.value.code: row.value for row in self.units},
@@ -91,6 +118,8 @@ def read_rows(
     def values(file: str, read: Callable[[Cells], T]) -> tuple[Lined[T], ...]:
         return tuple(_values(tables[file], read, problems))
 
+    years = sorted((int(found[1]), file) for file in tables if (found := YEAR.fullmatch(file)))
+
     rows = CityRows(
         settings=settings,
         tiers=values(TIERS, _tier),
@@ -99,13 +128,18 @@ def read_rows(
         categories=values(CATEGORIES, _category),
         priorities=values(PRIORITIES, _priority),
         ladder=values(LADDER, _step),
+        calendars=values(CALENDARS, read_calendar),
+        years={year: values(file, read_dated_day) for year, file in years},
+        predicted=values(PREDICTED, read_yearly_day) if PREDICTED in tables else (),
         areas=areas,
     )
     return rows, problems
 
 
 def _values(table: Table, read: Callable[[Cells], T], problems: list[Problem]) -> Iterator[Lined[T]]:
-    header = HEADERS[table.file]
+    header = header_of(table.file)
+    if header is None:
+        return
     if table.header != header:
         problems.append(Problem(table.file, 1, f"the header must be `{','.join(header)}`"))
         return

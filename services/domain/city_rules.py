@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from services.domain.area_rules import check_areas
+from services.domain.calendar_rules import check_calendars
 from services.domain.city import Hub
 from services.domain.city_problems import Problem, twice
 from services.domain.city_rows import HUBS, SETTINGS, TIERS, UNITS, CityRows
@@ -20,7 +21,6 @@ _SETTINGS: Final = {
     "timezone": "a text",
     "nearest_centre_km": "a number above 0",
     "coarse_accuracy_m": "a number above 0",
-    "calendars": "a list of texts",
 }
 
 
@@ -34,6 +34,7 @@ def check(rows: CityRows) -> list[Problem]:
         *check_priorities(rows),
         *check_categories(rows),
         *check_ladder(rows),
+        *check_calendars(rows),
         *check_areas(rows),
     )
     return sorted(found)
@@ -56,10 +57,8 @@ def _is(allowed: str, value: Any) -> bool:
     match allowed:
         case "a text":
             return isinstance(value, str) and bool(value.strip())
-        case "a number above 0":
-            return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
         case _:
-            return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+            return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
 def _tiers(rows: CityRows) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """The clocks: when a limit falls due, and when each step of the escalation ladder comes (domain.md 6.5).
 
-Until calendars come, OFF, OPS, WD and Cd are counted by the wall clock and such a due is not official.
+A step is counted towards the due as it stands: `p` percent of the working time from start to due, and past
+100 percent on and on. What a later version of the city changes never moves a due that was set.
 """
 
 from __future__ import annotations
@@ -11,28 +12,17 @@ from services.domain import ids
 from services.domain.case import Deadline
 from services.domain.city import City, LadderStep
 from services.domain.events import Clock, Due
-from services.domain.limits import WALL_CLOCK, Limit, parse_limit
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "WH": 3600, "WD": 86400, "Cd": 86400}
-_DAYS = frozenset({"WD", "Cd"})
+from services.domain.limits import Limit, parse_limit
+from services.domain.working_time import WALL, WorkingTime
 
 Pauses = tuple[tuple[datetime, datetime], ...]
-
-
-def length(limit: Limit) -> timedelta:
-    return timedelta(seconds=limit.amount * _SECONDS[limit.unit])
-
-
-def official(limit: Limit) -> bool:
-    return limit.calendar == WALL_CLOCK and limit.unit not in _DAYS
-
-
-def due_at(limit: Limit, start_at: datetime) -> datetime:
-    return start_at + length(limit)
+_DUE = 100
 
 
 def set_due(*, city: City, priority: str, clock: Clock, stage: str, limit: Limit, start_at: datetime) -> Due:
     """A milestone set now: its due time and the first step of its ladder."""
+    time = city.working_time(limit.calendar)
+    due_at, official = time.due(limit, start_at)
     steps = city.steps(clock, stage)
     first = steps[0] if steps else None
     return Due(
@@ -40,61 +30,86 @@ def set_due(*, city: City, priority: str, clock: Clock, stage: str, limit: Limit
         stage=stage,
         limit=str(limit),
         start_at=start_at,
-        due_at=due_at(limit, start_at),
-        official=official(limit),
+        due_at=due_at,
+        official=official,
         step=first.step if first else None,
-        next_at=step_at(first, city=city, priority=priority, limit=limit, start_at=start_at, pauses=())
-        if first
-        else None,
+        next_at=_step_at(first, city, priority, time, start_at, due_at, ()) if first else None,
     )
 
 
-def step_at(
-    step: LadderStep, *, city: City, priority: str, limit: Limit, start_at: datetime, pauses: Pauses
+def _step_at(
+    step: LadderStep,
+    city: City,
+    priority: str,
+    time: WorkingTime,
+    start_at: datetime,
+    due_at: datetime,
+    pauses: Pauses,
 ) -> datetime:
-    """A share of the limit, or sooner where the priority says how long after the due."""
-    at = start_at + length(limit) * step.percent / 100
+    """A share of the working time up to the due, or sooner where the priority says how long after it."""
+    if step.percent == _DUE:
+        return due_at
+    at = time.share(start_at, due_at, step.percent) if not pauses else None
+    if at is None:
+        at = _share(time, start_at, due_at, step.percent, pauses)
     known = city.priorities.get(priority)  # None: a later version has dropped it
     after = known.supervise_after if known else None
     if step.levels_up == 1 and after is not None:
-        at = min(at, due_at(limit, start_at) + length(after))
-    return after_pauses(at, pauses)
-
-
-def after_pauses(at: datetime, pauses: Pauses) -> datetime:
-    """Where the clock stood still, what was left at the pause is left at its end."""
-    for paused_at, resumed_at in pauses:
-        if at > paused_at:
-            at = resumed_at + (at - paused_at)
+        late = tuple(pause for pause in pauses if pause[0] >= due_at)
+        at = min(at, after_pauses(due_at + after.length, late, WALL))
     return at
 
 
-def rung(city: City, deadline: Deadline) -> LadderStep:
-    """The ladder's row for a deadline's next step."""
-    return next(s for s in city.steps(deadline.clock, deadline.stage) if s.step == deadline.step)
+def _share(time: WorkingTime, start_at: datetime, due_at: datetime, percent: int, pauses: Pauses) -> datetime:
+    """Counted while the clock ran; the due has moved by the pauses before it, so they are no part of it."""
+    whole = _running(time, start_at, due_at, pauses)
+    if not whole:
+        # set by other hours than today's, between two openings: only the wall clock can share it
+        time, whole = WALL, _running(WALL, start_at, due_at, pauses)
+    return after_pauses(time.after(start_at, whole * percent / 100), pauses, time)
 
 
-def following(
-    *, city: City, priority: str, deadline: Deadline, step: str | None, pauses: Pauses
-) -> tuple[str, datetime] | None:
+def _running(time: WorkingTime, start_at: datetime, due_at: datetime, pauses: Pauses) -> timedelta:
+    whole = time.between(start_at, due_at)
+    for paused_at, resumed_at in pauses:
+        whole -= time.between(paused_at, min(resumed_at, due_at))
+    return whole
+
+
+def after_pauses(at: datetime, pauses: Pauses, time: WorkingTime) -> datetime:
+    """Where the clock stood still, the working time that was left at the pause is left at its end."""
+    for paused_at, resumed_at in pauses:
+        if at > paused_at:
+            at = time.after(resumed_at, time.between(paused_at, at))
+    return at
+
+
+def instant(step: LadderStep, *, city: City, priority: str, deadline: Deadline) -> datetime:
+    time = city.working_time(parse_limit(deadline.limit).calendar)
+    return _step_at(step, city, priority, time, deadline.start_at, deadline.due_at, deadline.pauses)
+
+
+def following(*, city: City, priority: str, deadline: Deadline, step: str) -> tuple[str, datetime] | None:
     """The step after `step` and its instant, or None at the top of the ladder."""
     steps = city.steps(deadline.clock, deadline.stage)
     names = [s.step for s in steps]
     at = names.index(step) + 1 if step in names else len(steps)
     if at >= len(steps):
         return None
-    return steps[at].step, instant(steps[at], city=city, priority=priority, deadline=deadline, pauses=pauses)
+    return steps[at].step, instant(steps[at], city=city, priority=priority, deadline=deadline)
 
 
-def instant(step: LadderStep, *, city: City, priority: str, deadline: Deadline, pauses: Pauses) -> datetime:
-    return step_at(
-        step,
-        city=city,
-        priority=priority,
-        limit=parse_limit(deadline.limit),
-        start_at=deadline.start_at,
-        pauses=pauses,
-    )
+def rung(city: City, deadline: Deadline) -> LadderStep | None:
+    """The ladder's row for a deadline's next step; None where all are passed, or this version has none."""
+    return next((s for s in city.steps(deadline.clock, deadline.stage) if s.step == deadline.step), None)
+
+
+def is_breached(city: City, deadline: Deadline) -> bool:
+    """Whether the due itself has been passed and recorded."""
+    if deadline.step is None:
+        return True
+    found = rung(city, deadline)
+    return found is not None and found.percent > _DUE
 
 
 def step_id(case_id: str, deadline: Deadline) -> str:

@@ -16,7 +16,8 @@ from services.domain.city import LAST_STAGE, NO_CATEGORY, City
 from services.domain.errors import NotAllowed
 from services.domain.evolve import evolve
 from services.domain.limits import Limit
-from services.domain.messages import SYSTEM, CaseCommand, SubmitReport
+from services.domain.messages import OF_THE_SYSTEM, SYSTEM, CaseCommand, SubmitReport
+from services.domain.moved_dues import recomputed, run_on
 from services.domain.place import Place
 from services.domain.routing import find_owner, route
 
@@ -107,8 +108,12 @@ def settle(case: Case, command: CaseCommand, *, now: datetime, city: City) -> Se
     now = max(now, case.last_event_at)
     writer = _Writer(case, command, now, city)
     writer.pass_steps()
-    if passing:
-        return writer.settled(None if by_system else NotAllowed("forbidden", "only the timekeeper does this"))
+    if command.type in OF_THE_SYSTEM:
+        if not by_system:
+            return writer.settled(NotAllowed("forbidden", "only the system does this"))
+        if isinstance(command.payload, messages.RecomputeDues):
+            writer.recompute(command.payload.years)
+        return writer.settled()
     try:
         bodies = decide(writer.case, command, now=now, city=city)
     except NotAllowed as refusal:
@@ -155,6 +160,12 @@ class _Writer:
         while (deadline := _next_due(self.case, self._now)) is not None:
             self.write(_step_event(self.case, deadline, self._city), SYSTEM)
 
+    def recompute(self, years: tuple[int, ...]) -> None:
+        dues = recomputed(self.case, years, now=self._now, city=self._city)
+        if dues:
+            self.write(events.DuesRecomputed(years=years, dues=dues), SYSTEM)
+            self.pass_steps()
+
     def settled(self, refusal: NotAllowed | None = None) -> Settled:
         return Settled(self.case, tuple(self._events), refusal)
 
@@ -165,11 +176,10 @@ def _next_due(case: Case, now: datetime) -> Deadline | None:
 
 
 def _step_event(case: Case, deadline: Deadline, city: City) -> events.StepPassed:
-    rung = next((s for s in city.steps(deadline.clock, deadline.stage) if s.step == deadline.step), None)
-    after = clocks.following(
-        city=city, priority=case.priority, deadline=deadline, step=deadline.step, pauses=deadline.pauses
-    )
+    assert deadline.step is not None
     assert deadline.next_at is not None
+    rung = clocks.rung(city, deadline)
+    after = clocks.following(city=city, priority=case.priority, deadline=deadline, step=deadline.step)
     passed: dict[str, Any] = {
         "deadline_id": clocks.step_id(case.case_id, deadline),
         "clock": deadline.clock,
@@ -242,39 +252,19 @@ def _submit_resolution(case: Case, command: CaseCommand, now: datetime, city: Ci
 
 def _verify_limit(priority: str, city: City) -> Limit:
     known = city.priorities.get(priority)
+    if known is not None:
+        return known.verify
     # a later version has dropped the priority: the most patient one's
-    return known.verify if known else max((p.verify for p in city.priorities.values()), key=clocks.length)
+    return max((one.verify for one in city.priorities.values()), key=lambda limit: limit.length)
 
 
 def _verify_fail(case: Case, command: CaseCommand, now: datetime, city: City) -> tuple[Any, ...]:
     reopened = tuple(
-        _run_on(d, case, now, city)
+        run_on(d, case, now, city)
         for d in case.deadlines
         if d.stage == LAST_STAGE and d.met_at is not None and d.closed_at is None
     )
     return (events.VerificationFailed(reopened=reopened),)
-
-
-def _run_on(deadline: Deadline, case: Case, now: datetime, city: City) -> events.ReopenedDue:
-    """The owner's clock stood still since the claim; the citizen's never does."""
-    paused_at = deadline.met_at if deadline.clock == "owner" else None
-    pauses = deadline.pauses if paused_at is None else (*deadline.pauses, (paused_at, now))
-    rungs = city.steps(deadline.clock, deadline.stage)
-    rung = next((s for s in rungs if s.step == deadline.step), None)
-    breached = deadline.step is None or (rung is not None and rung.percent > 100)
-    still_due = deadline.due_at
-    if paused_at is not None and not breached:
-        still_due = clocks.after_pauses(deadline.due_at, ((paused_at, now),))
-    return events.ReopenedDue(
-        clock=deadline.clock,
-        stage=deadline.stage,
-        set_seq=deadline.set_seq,
-        due_at=still_due,
-        next_at=clocks.instant(rung, city=city, priority=case.priority, deadline=deadline, pauses=pauses)
-        if rung
-        else (now if deadline.step else None),
-        paused_at=paused_at,
-    )
 
 
 def _reassign(case: Case, command: CaseCommand, now: datetime, city: City) -> tuple[Any, ...]:

@@ -38,6 +38,22 @@ class ReopenedDue:
     due_at: datetime
     next_at: datetime | None
     paused_at: datetime | None
+    official: bool | None = None
+    """None, in events of before there were calendars: as it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecomputedDue:
+    """A due counted again by an official year: what it is now, and when it was due before."""
+
+    clock: Clock
+    stage: str
+    set_seq: int
+    from_due_at: datetime
+    due_at: datetime
+    official: bool
+    step: str | None
+    next_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +139,14 @@ class CaseReassigned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DuesRecomputed:
+    """`years` are the official years that were loaded; `dues` only what is other than before."""
+
+    years: tuple[int, ...]
+    dues: tuple[RecomputedDue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommentAdded:
     pass
 
@@ -187,6 +211,7 @@ EVENT_TYPES: dict[str, type[Any]] = {
         VerificationFailed,
         WorkRestarted,
         CaseReassigned,
+        DuesRecomputed,
         CommentAdded,
         PhotosAdded,
         SlaWarning,

@@ -14,6 +14,7 @@ from services.domain.events import (
     CaseFiled,
     CaseReassigned,
     Due,
+    DuesRecomputed,
     Event,
     MilestoneReached,
     ResolutionSubmitted,
@@ -166,7 +167,14 @@ def _failed(case: Case, event: Event, body: VerificationFailed) -> dict[str, Any
         if again is None:
             return _met(deadline, at) if deadline.open else deadline
         pauses = deadline.pauses if again.paused_at is None else (*deadline.pauses, (again.paused_at, at))
-        return replace(deadline, met_at=None, due_at=again.due_at, next_at=again.next_at, pauses=pauses)
+        return replace(
+            deadline,
+            met_at=None,
+            due_at=again.due_at,
+            official=deadline.official if again.official is None else again.official,
+            next_at=again.next_at,
+            pauses=pauses,
+        )
 
     return {"rework_count": case.rework_count + 1, "deadlines": tuple(run_on(d) for d in case.deadlines)}
 
@@ -186,6 +194,18 @@ def _reassigned(case: Case, event: Event, body: CaseReassigned) -> dict[str, Any
         "accepted_at": None,
         "deadlines": kept + set_deadlines(body.dues, event.seq),
     }
+
+
+def _recomputed(case: Case, event: Event, body: DuesRecomputed) -> dict[str, Any]:
+    moved = {(r.clock, r.stage, r.set_seq): r for r in body.dues}
+
+    def move(deadline: Deadline) -> Deadline:
+        row = moved.get(deadline.key)
+        if row is None:
+            return deadline
+        return replace(deadline, due_at=row.due_at, official=row.official, step=row.step, next_at=row.next_at)
+
+    return {"deadlines": tuple(move(d) for d in case.deadlines)}
 
 
 def _step_passed(case: Case, event: Event, body: StepPassed) -> dict[str, Any]:
@@ -217,6 +237,7 @@ _APPLY: dict[str, Callable[[Case, Event, Any], dict[str, Any]]] = {
     "VerificationPassed": _verified,
     "VerificationFailed": _failed,
     "CaseReassigned": _reassigned,
+    "DuesRecomputed": _recomputed,
     "SlaWarning": _step_passed,
     "SlaBreached": _step_passed,
     "CaseEscalated": _escalated,

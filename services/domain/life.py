@@ -52,6 +52,7 @@ LIFE: tuple[Move, ...] = (
     Move("comment",           "party",      OPEN,             None,          "CommentAdded",         False),
     # a photo may come after the end: the reporter's phone had no signal
     Move("add_photos",        "party",      (*OPEN, "closed"), None,         "PhotosAdded",          False),
+    Move("recompute_dues",    "system",     OPEN,             None,          "DuesRecomputed",       False),
     Move("pass_deadline",     "system",     OPEN,             None,          "SlaWarning",           False),
     Move("pass_deadline",     "system",     OPEN,             None,          "SlaBreached",          False),
     Move("pass_deadline",     "system",     OPEN,             None,          "CaseEscalated",        False),

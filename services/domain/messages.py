@@ -144,6 +144,13 @@ class PassDeadline:
     step_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecomputeDues:
+    """These years became official: what was counted over their predicted days is counted again."""
+
+    years: tuple[int, ...]
+
+
 Command = (
     AcceptCase
     | StartWork
@@ -156,6 +163,7 @@ Command = (
     | AddComment
     | AddPhotos
     | PassDeadline
+    | RecomputeDues
 )
 
 WIRE_TYPES: dict[str, type[Any]] = {
@@ -170,6 +178,7 @@ WIRE_TYPES: dict[str, type[Any]] = {
     "comment": AddComment,
     "add_photos": AddPhotos,
     "pass_deadline": PassDeadline,
+    "recompute_dues": RecomputeDues,
 }
 TYPE_OF: dict[type[Any], str] = {cls: name for name, cls in WIRE_TYPES.items()}
 
@@ -180,8 +189,10 @@ WORDS: dict[str, tuple[str, bool]] = {
     "reassign": ("reason", True),
     "comment": ("text", True),
 }
+# Nobody but the system sends these; they are never refused to it.
+OF_THE_SYSTEM = frozenset({"pass_deadline", "recompute_dues"})
 # These say nothing about a state the caller must have seen.
-NEEDS_NO_EXPECTED_SEQ = frozenset({"comment", "add_photos", "pass_deadline"})
+NEEDS_NO_EXPECTED_SEQ = frozenset({"comment", "add_photos", *OF_THE_SYSTEM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

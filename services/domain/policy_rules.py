@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from services.domain import city as c
+from services.domain.calendar_rows import CALENDARS
 from services.domain.city_problems import Lined, Problem, twice
-from services.domain.city_rows import CATEGORIES, LADDER, PRIORITIES, SETTINGS, TIERS, UNITS, CityRows
+from services.domain.city_rows import CATEGORIES, LADDER, PRIORITIES, TIERS, UNITS, CityRows
 from services.domain.limits import WALL_CLOCK, Limit
 
 DUE: Final = "due"
 VERIFY: Final = "verify"
+MOST_PERCENT: Final = 1000
 
 
 def check_priorities(rows: CityRows) -> Iterator[Problem]:
@@ -99,8 +101,8 @@ def check_ladder(rows: CityRows) -> Iterator[Problem]:
             yield Problem(LADDER, row.line, f"{rule}: there `{_event_at(step)}` does")
         elif (step.event == "CaseEscalated") != (step.levels_up > 0):
             yield Problem(LADDER, row.line, "levels_up is 1 or more for CaseEscalated and empty for others")
-        if step.percent == 0:
-            yield Problem(LADDER, row.line, "percent must be above 0")
+        if not 0 < step.percent <= MOST_PERCENT:
+            yield Problem(LADDER, row.line, f"percent must be above 0 and at most {MOST_PERCENT}")
     for (clock, stage), line in dues.items():
         if line:
             yield Problem(LADDER, line, f"{clock},{stage} has no step `{DUE}` at 100 percent")
@@ -117,7 +119,5 @@ def _event_at(step: c.LadderStep) -> str:
 
 
 def _calendar(rows: CityRows, file: str, line: int, limit: Limit) -> Iterator[Problem]:
-    named = rows.settings.get("calendars")
-    # A setting that is no list is named by its own rule.
-    if named is not None and isinstance(named.value, list) and limit.calendar not in named.value:
-        yield Problem(file, line, f"calendar of `{limit}` is not one of the `calendars` of {SETTINGS}")
+    if all(row.value.code != limit.calendar for row in rows.calendars):
+        yield Problem(file, line, f"calendar of `{limit}` is not one of {CALENDARS}")

@@ -35,6 +35,7 @@ from services.domain.messages import (
     PassVerification,
     ReachMilestone,
     ReassignCase,
+    RecomputeDues,
     RestartWork,
     StartWork,
     SubmitReport,
@@ -45,6 +46,9 @@ from tests.contract.judge import faults, record
 from tests.domain.small_city import FILES
 
 CITY = read_city(FILES, 7)
+OFFICIAL = read_city(
+    {**FILES, "calendar-days/2026.csv": "date,day,name,source\n2026-10-01,holiday,Founding,made up\n"}, 8
+)
 ZONE = ZoneInfo(CITY.timezone)
 T0 = datetime(2026, 11, 24, 8, 0, 0, 1, UTC)
 KEYS = SealKeys("k1:" + base64.b64encode(bytes(32)).decode())
@@ -102,7 +106,8 @@ class Life:
             expected_seq=self.case.seq if room == "board" else None,
             sealed=KEYS.seal(Content(text="words"), command_id=command_id, topic=codec.CASE_COMMANDS),
         )
-        self._keep(command, room, settle(self.case, command, now=now, city=CITY), now)
+        city = OFFICIAL if room == "console" else CITY
+        self._keep(command, room, settle(self.case, command, now=now, city=city), now)
 
     def pass_next_step(self) -> None:
         deadline = min((d for d in self.case.deadlines if d.next_at), key=lambda d: d.next_at or NEVER)
@@ -145,6 +150,7 @@ def lives() -> list[tuple[Any, str]]:
     for _ in range(3):
         moved.pass_next_step()
     moved.send(TOWN, ReassignCase(owner="town_desk"), timedelta(hours=30))
+    moved.send(SYSTEM_ACTOR, RecomputeDues(years=(2026,)), timedelta(hours=31), "console")
     return mended.sent + late.sent + moved.sent
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from services.domain.errors import RefusalCode
-from services.domain.events import EVENT_TYPES, Due, ReopenedDue, StepPassed
+from services.domain.events import EVENT_TYPES, Due, RecomputedDue, ReopenedDue, StepPassed
 from services.domain.messages import WIRE_TYPES, Actor, CaseCommand, Sealed
 from tests.contract import folder
 from tests.contract.judge import CLASS_OF
@@ -16,7 +16,13 @@ from tests.contract.judge import CLASS_OF
 DEFINITIONS: dict[str, dict[str, type[Any]]] = {
     "submit_report.v1": {"sealed": Sealed},
     "case_command.v1": {"sealed": Sealed, "actor": Actor, **WIRE_TYPES},
-    "case_event.v1": {"step_passed": StepPassed, "due": Due, "reopened_due": ReopenedDue, **EVENT_TYPES},
+    "case_event.v1": {
+        "step_passed": StepPassed,
+        "due": Due,
+        "reopened_due": ReopenedDue,
+        "recomputed_due": RecomputedDue,
+        **EVENT_TYPES,
+    },
 }
 SHAPES = [
     *((message, None, cls) for message, cls in CLASS_OF.items()),

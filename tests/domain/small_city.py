@@ -9,7 +9,6 @@ name_en = "Small City"
 timezone = "Asia/Shanghai"
 nearest_centre_km = 5
 coarse_accuracy_m = 200
-calendars = ["C24", "OFF"]
 """,
     "tiers.csv": """\
 level,code,name_zh,name_en,desk,place
@@ -59,6 +58,11 @@ owner,resolve,due,100,SlaBreached,
 owner,*,due,100,SlaBreached,
 owner,verify,due,100,VerificationLapsed,
 citizen,resolve,due,100,SlaBreached,
+""",
+    "calendars.csv": """\
+code,name_zh,name_en,kind,spans
+C24,全天,Wall clock,every,00:00-24:00
+OFF,办公,Office hours,workdays,09:00-12:00;13:00-17:00
 """,
     "areas.geojson": """\
 {"type": "FeatureCollection", "features": [

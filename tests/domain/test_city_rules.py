@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from services.domain.city import City, Milestone
 from services.domain.city_problems import Lined, Problem
-from services.domain.city_rows import HEADERS, Area, Table, read_rows
+from services.domain.city_rows import Area, Table, header_of, read_rows
 from services.domain.city_rules import check
 from services.domain.limits import Limit
 from tests.domain.small_city import FILES
@@ -19,7 +20,7 @@ from tests.domain.small_city import FILES
 
 def judged(files: Mapping[str, str]) -> City | list[Problem]:
     tables = {}
-    for name in HEADERS:
+    for name in (name for name in files if header_of(name)):
         header, *lines = files[name].splitlines()
         cells = (Lined(number, tuple(line.split(","))) for number, line in enumerate(lines, start=2))
         tables[name] = Table(name, tuple(header.split(",")), tuple(cells))
@@ -32,7 +33,7 @@ def judged(files: Mapping[str, str]) -> City | list[Problem]:
         said = feature["properties"]
         areas.append(Area(number, said.get("code"), said.get("level"), feature["geometry"]))
     rows, found = read_rows(tables=tables, settings=settings, areas=tuple(areas))
-    return found or check(rows) or rows.city(7)
+    return found or check(rows) or rows.city(7, UTC)
 
 
 def problems(files: Mapping[str, str]) -> list[Problem]:
@@ -160,7 +161,6 @@ BROKEN = [
     ("city.toml", 3, "timezone", "zone", "`zone` is not a setting: allowed are name_zh, name_en, timezone"),
     ("city.toml", 3, '"Asia/Shanghai"', "8", "`timezone` must be a text"),
     ("city.toml", 4, "5", "0", "`nearest_centre_km` must be a number above 0"),
-    ("city.toml", 6, '["C24", "OFF"]', '"C24"', "`calendars` must be a list of texts"),
     # Tiers and units
     ("tiers.csv", 3, "part", "whole", "code `whole` stands already on line 2"),
     ("tiers.csv", 4, "yes", "yes\n2,more,镇,Town,town_desk,no", "level `2` stands already on line 3"),
@@ -189,7 +189,7 @@ BROKEN = [
         3,
         "2WD OFF",
         "2WD OPS",
-        "calendar of `2WD OPS` is not one of the `calendars` of city.toml",
+        "calendar of `2WD OPS` is not one of calendars.csv",
     ),
     # Categories
     ("categories.csv", 3, "ads", "pothole", "code `pothole` stands already on line 2"),
@@ -222,7 +222,7 @@ BROKEN = [
         2,
         "9WD OFF",
         "9WD OPS",
-        "calendar of `9WD OPS` is not one of the `calendars` of city.toml",
+        "calendar of `9WD OPS` is not one of calendars.csv",
     ),
     (
         "categories.csv",
@@ -274,7 +274,19 @@ BROKEN = [
         "Warning,1",
         "levels_up is 1 or more for CaseEscalated and empty for others",
     ),
-    ("ladder.csv", 2, "50", "0", "percent must be above 0"),
+    ("ladder.csv", 2, "50", "0", "percent must be above 0 and at most 1000"),
+    ("ladder.csv", 4, "150", "1001", "percent must be above 0 and at most 1000"),
+    # Calendars
+    ("calendars.csv", 3, "OFF", "off", "code `off` is not a capital letter, then up to 15 capitals"),
+    ("calendars.csv", 3, "workdays", "weekdays", "kind `weekdays` is not one of every, workdays"),
+    ("calendars.csv", 3, ";13:00-17:00", ",13:00-17:00", "has 6 cells where the header has 5"),
+    ("calendars.csv", 3, "13:00", "1 pm", "spans `1 pm-17:00` is not `from-to`, such as `09:00-12:00`"),
+    ("calendars.csv", 3, "17:00", "24:30", "spans `13:00-24:30` is not `from-to`, such as `09:00-12:00`"),
+    ("calendars.csv", 3, "17:00", "13:00", "spans `13:00-13:00` does not end after it begins"),
+    ("calendars.csv", 3, "13:00", "11:00", "spans `11:00-17:00` does not begin after the span before it"),
+    ("calendars.csv", 3, "OFF", "C24", "code `C24` stands already on line 2"),
+    ("calendars.csv", 2, "C24", "D24", "`C24` is missing: the wall clock, `every` day 00:00-24:00"),
+    ("calendars.csv", 2, "24:00", "23:00", "`C24` is the wall clock: `every` day 00:00-24:00"),
     # Areas
     ("areas.geojson", 3, '"V12"', '"V99"', "the area's code 'V99' is not a hub of hubs.csv"),
     ("areas.geojson", 3, '"V12"', "12", "the area's code 12 is not a hub of hubs.csv"),
@@ -319,6 +331,7 @@ ELSEWHERE = {
     "percent `owner,accept,150` stands already on line 2": 4,
     "the steps of citizen,resolve are missing": 1,
     "the steps of owner,* are missing": 1,
+    "`C24` is missing: the wall clock, `every` day 00:00-24:00": 1,
 }
 
 
@@ -327,7 +340,29 @@ FOLLOWING = {
     ("city.toml", 3, "zone"): 1,
     ("hubs.csv", 6, ",2,"): 1,
     ("hubs.csv", 6, ",4,"): 1,
+    # the limits that name the calendar, and for a second C24 the OFF that is gone
+    ("calendars.csv", 3, "off"): 0,
+    ("calendars.csv", 3, "C24"): 11,
+    ("calendars.csv", 2, "D24"): 3,
 }
+
+YEAR = """\
+date,day,name,source
+2027-01-01,holiday,元旦,made up
+2027-01-02,holiday,元旦,made up
+2027-01-09,workday,元旦,made up
+"""
+BROKEN_YEARS = [
+    ("2027-01-02,h", "2027-02-30,h", 3, "date `2027-02-30` is not a date such as 2026-10-08"),
+    ("2027-01-02,h", "2.1.2027,h", 3, "date `2.1.2027` is not a date such as 2026-10-08"),
+    ("02,holiday", "02,free", 3, "day `free` is not one of holiday, workday"),
+    ("元旦,made up\n2027-01-02", "元旦,\n2027-01-02", 2, "source is empty"),
+    ("2027-01-02", "2027-01-01", 3, "date `2027-01-01` stands already on line 2"),
+    ("2027-01-02", "2028-01-02", 3, "date `2028-01-02` is not of 2027 or of the December before"),
+    ("2027-01-02", "2026-11-30", 3, "date `2026-11-30` is not of 2027 or of the December before"),
+    ("2027-01-09", "2027-01-08", 4, "`2027-01-08` is a Friday, a working day already"),
+    ("holiday", "workday", 1, "has no holiday: a year that is not known yet has no file, it is predicted"),
+]
 
 
 @pytest.mark.parametrize(("file", "line", "old", "new", "rule"), BROKEN)
@@ -363,3 +398,52 @@ def test_no_root_and_two_roots_are_named() -> None:
     assert Problem("hubs.csv", 1, "exactly one hub has no parent, not 0") in problems(
         {**FILES, "hubs.csv": rows}
     )
+
+
+@pytest.mark.parametrize(("old", "new", "line", "rule"), BROKEN_YEARS)
+def test_a_broken_year_is_named_with_file_and_line(old: str, new: str, line: int, rule: str) -> None:
+    found = problems({**FILES, "calendar-days/2027.csv": YEAR.replace(old, new)})
+    assert any(
+        (p.file, p.line) == ("calendar-days/2027.csv", line) and p.rule.startswith(rule) for p in found
+    ), found
+
+
+def test_a_year_is_official_once_its_file_is_there_and_may_name_days_of_the_december_before() -> None:
+    city = judged({**FILES, "calendar-days/2027.csv": YEAR + "2026-12-31,holiday,元旦,made up\n"})
+    assert isinstance(city, City)
+    assert city.days.years == {2027}
+    assert not city.days.is_working(date(2026, 12, 31))
+    assert city.days.is_working(date(2027, 1, 9))
+
+
+def test_a_day_of_two_years_files_is_named() -> None:
+    last = "date,day,name,source\n2026-12-31,holiday,元旦,a\n"
+    files = {"calendar-days/2026.csv": last, "calendar-days/2027.csv": YEAR + "2026-12-31,holiday,元旦,b\n"}
+    assert problems({**FILES, **files}) == [
+        Problem("calendar-days/2027.csv", 5, "date `2026-12-31` stands already in calendar-days/2026.csv")
+    ]
+
+
+def test_a_predicted_day_is_a_month_and_a_day() -> None:
+    text = "month_day,name\n10-01,国庆节\n13-01,x\n"
+    assert problems({**FILES, "calendar-days/predicted.csv": text}) == [
+        Problem("calendar-days/predicted.csv", 3, "month_day `13-01` is not a month and day such as 10-01")
+    ]
+    text = "month_day,name\n10-01,国庆节\n10-01,国庆节\n"
+    assert problems({**FILES, "calendar-days/predicted.csv": text}) == [
+        Problem("calendar-days/predicted.csv", 3, "month_day `10-01` stands already on line 2")
+    ]
+
+
+def test_adding_a_calendar_touches_data_only() -> None:
+    night = FILES["calendars.csv"] + "NIGHT,夜班,Night shift,every,00:00-06:00;22:00-24:00\n"
+    files = {**FILES, "calendars.csv": night}
+    files["categories.csv"] = FILES["categories.csv"].replace(
+        "resolve=2WD OFF,,P,transient", "resolve=3h NIGHT,,P,"
+    )
+    city = judged(files)
+    assert isinstance(city, City)
+    limit = city.categories["ads"].resolve
+    assert limit is not None
+    due = city.working_time(limit.calendar).due(limit, datetime(2026, 11, 24, 5, 0, tzinfo=UTC))
+    assert due == (datetime(2026, 11, 25, 0, 0, tzinfo=UTC), True)

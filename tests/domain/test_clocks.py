@@ -1,6 +1,6 @@
 """The ladder, step by step, worked out by hand (domain.md 6.5). `at(4)` is four hours after the start.
 
-Until calendars come every limit runs by the wall clock; a due that should not is not official.
+Every limit here runs by the wall clock; test_office_ladder.py climbs over weekends and holidays.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pytest
 from services.domain import clocks, ids
 from services.domain.case import Case
 from services.domain.city import City
-from services.domain.limits import parse_limit
 from services.domain.messages import SYSTEM_ACTOR
+from services.domain.working_time import WALL
 from tests.domain.small_case import (
     CITY,
     T0,
@@ -251,39 +251,6 @@ def test_a_command_stamped_before_the_last_event_is_decided_at_that_event() -> N
     assert settled.events[0].occurred_at == at(1)
 
 
-# Limits by the wall clock.
-
-
-@pytest.mark.parametrize(
-    ("text", "hours", "is_official"),
-    [
-        ("90s C24", 0.025, True),
-        ("15m C24", 0.25, True),
-        ("4h C24", 4, True),
-        ("4h OFF", 4, False),
-        ("4h OPS", 4, False),
-        ("3WH", 3, False),
-        ("5WD OFF", 120, False),
-        ("1WD C24", 24, False),
-        ("3Cd C24", 72, False),
-    ],
-)
-def test_the_length_of_a_limit_and_whether_it_is_official(text: str, hours: float, is_official: bool) -> None:
-    limit = parse_limit(text)
-    assert clocks.due_at(limit, T0) == at(hours)
-    assert clocks.official(limit) is is_official
-
-
-def test_a_due_is_monotone_in_start_and_in_limit() -> None:
-    for amount in (1, 2, 50):
-        assert clocks.due_at(parse_limit(f"{amount}h C24"), T0) < clocks.due_at(
-            parse_limit(f"{amount + 1}h C24"), T0
-        )
-        assert clocks.due_at(parse_limit(f"{amount}h C24"), T0) < clocks.due_at(
-            parse_limit(f"{amount}h C24"), at(minutes=1)
-        )
-
-
 # Where the clock stood still, slow and plain: count the minutes in which it ran.
 
 
@@ -310,7 +277,9 @@ def slow_after_pauses(nominal: datetime, pauses: list[tuple[datetime, datetime]]
 def test_what_was_left_at_a_pause_is_left_at_its_end(pauses: list[tuple[datetime, datetime]]) -> None:
     for minutes in (1, 29, 30, 31, 60, 61, 90, 119, 120, 121, 180, 181, 300, 301, 1000):
         nominal = at(minutes=minutes)
-        assert clocks.after_pauses(nominal, tuple(pauses)) == slow_after_pauses(nominal, pauses), minutes
+        assert clocks.after_pauses(nominal, tuple(pauses), WALL) == slow_after_pauses(nominal, pauses), (
+            minutes
+        )
 
 
 # A verification that fails: the owner's resolve clock stood still, the citizen's ran on.
@@ -406,7 +375,7 @@ def test_a_verification_that_fails_at_the_instant_of_the_claim_costs_nothing() -
 
 
 def test_a_verification_that_nobody_makes_closes_the_case_flagged() -> None:
-    """P3: 2 working days, by the wall clock until calendars come."""
+    """P3: 48 hours in this city."""
     case = claimed(at(5))
     assert climbed(case, at(53) - timedelta(microseconds=1)) == []
     settled = time_passes(case, at(60))
@@ -447,7 +416,7 @@ def test_a_step_that_a_later_version_dropped_tells_the_duty_leader() -> None:
 
 
 def test_a_priority_that_a_later_version_dropped_keeps_the_ladder_going() -> None:
-    city = changed("priorities.csv", "P3,常,Ordinary,2WD OFF,\n", "")
+    city = changed("priorities.csv", "P3,常,Ordinary,48h C24,\n", "")
     assert [step[4] for step in climbed(filed().case, at(100), city)] == [
         step[4] for step in climbed(filed().case, at(100))
     ]

@@ -156,7 +156,7 @@ def test_a_claim_meets_every_clock_and_sets_the_verifiers() -> None:
         "verify": None,
     }
     assert [d.met_at for d in case.deadlines if d.clock == "citizen"] == [at(3)]
-    assert open_rows(case) == [("owner", "verify", "2WD OFF", case.seq, at(3), at(51))]
+    assert open_rows(case) == [("owner", "verify", "48h C24", case.seq, at(3), at(51))]
     assert case.due_at == at(51)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from services.domain.case import STATES, Case
 from services.domain.life import LIFE, allowed_commands
-from services.domain.messages import SYSTEM_ACTOR, WIRE_TYPES, Actor
+from services.domain.messages import OF_THE_SYSTEM, SYSTEM_ACTOR, WIRE_TYPES, Actor
 from tests.domain.small_case import (
     CITY,
     GUARD_OF_V11,
@@ -81,6 +81,8 @@ EXPECTED: dict[str, tuple[set[str], set[str], str | None, list[str]]] = {
     "add_photos": (READERS, {*BEFORE_THE_END, "closed"}, None, ["PhotosAdded"]),
     # never refused to the timekeeper; nothing is due in this test, so it writes nothing
     "pass_deadline": ({"system"}, {*BEFORE_THE_END, "closed"}, None, []),
+    # nor this; what it recounts is told in test_recomputed.py
+    "recompute_dues": ({"system"}, {*BEFORE_THE_END, "closed"}, None, []),
 }
 PAYLOADS: dict[str, dict[str, Any]] = {
     "reach_milestone": {"stage": "on_site"},
@@ -88,6 +90,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "reassign": {"owner": "works"},
     "add_photos": {"photos": ("a",)},
     "pass_deadline": {"deadline_id": some_id(), "step_at": T0},
+    "recompute_dues": {"years": (2027,)},
 }
 
 
@@ -146,7 +149,7 @@ def test_what_a_viewer_is_offered_is_what_would_be_decided(state: str) -> None:
         offered = [
             kind
             for kind, (who, sources, *_) in EXPECTED.items()
-            if name in who and state in sources and kind != "pass_deadline"
+            if name in who and state in sources and kind not in OF_THE_SYSTEM
         ]
         assert sorted(allowed_commands(case, actor, CITY)) == sorted(offered), name
 
@@ -161,6 +164,7 @@ def test_every_row_of_the_table_is_named_by_the_expectation() -> None:
         "CaseEscalated",
         "DutyLeaderAlerted",
         "VerificationLapsed",
+        "DuesRecomputed",
     }
     assert {move.event for move in LIFE} == made_by_commands | made_by_others
 

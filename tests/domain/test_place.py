@@ -5,10 +5,12 @@ At 31 N a hundredth of a degree is 953 m of longitude and 1,112 m of latitude.
 
 from __future__ import annotations
 
+from datetime import UTC
 from itertools import product
 
 import pytest
 
+from services.domain.calendars import Days
 from services.domain.city import City, Hub, Tier
 from services.domain.place import Place, place
 
@@ -19,7 +21,9 @@ CITY = City(
     timezone="Asia/Shanghai",
     nearest_centre_km=5.0,
     coarse_accuracy_m=200.0,
-    calendars=("C24",),
+    zone=UTC,
+    calendars={},
+    days=Days(),
     tiers={
         1: Tier(1, "whole", "城", "City", "city_desk", False),
         2: Tier(2, "part", "镇", "Town", "town_desk", False),
@@ -97,7 +101,7 @@ def test_where_a_report_stands(
 def test_of_two_centres_equally_near_the_smaller_code_is_taken() -> None:
     wide = City(
         version=1, name_zh="城", name_en="City", timezone="Asia/Shanghai", nearest_centre_km=50.0,
-        coarse_accuracy_m=200.0, calendars=("C24",), tiers=CITY.tiers,
+        coarse_accuracy_m=200.0, zone=UTC, calendars={}, days=Days(), tiers=CITY.tiers,
         hubs={
             "C": CITY.hubs["C"],
             "T9": Hub("T9", "C", 2, "kind", "T9", 120.5, 31.1, "centre"),

@@ -64,10 +64,10 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[],
 WHERE c.case_id = t.case_id AND c.case_id BETWEEN $23 AND $24
 
 -- name: update_deadlines
-UPDATE deadlines d SET due_at = t.due_at, step = t.step, next_at = t.next_at, met_at = t.met_at,
-    closed_at = t.closed_at, pauses = t.pauses::timestamptz[]
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::timestamptz[],
-    $8::timestamptz[], $9::timestamptz[], $10::text[])
-    AS t(case_id, clock, stage, set_seq, due_at, step, next_at, met_at, closed_at, pauses)
+UPDATE deadlines d SET due_at = t.due_at, official = t.official, step = t.step, next_at = t.next_at,
+    met_at = t.met_at, closed_at = t.closed_at, pauses = t.pauses::timestamptz[]
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::bool[], $7::text[],
+    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[])
+    AS t(case_id, clock, stage, set_seq, due_at, official, step, next_at, met_at, closed_at, pauses)
 WHERE d.case_id = t.case_id AND d.clock = t.clock AND d.stage = t.stage AND d.set_seq = t.set_seq
-    AND d.case_id BETWEEN $11 AND $12
+    AND d.case_id BETWEEN $12 AND $13
