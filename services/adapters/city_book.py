@@ -51,21 +51,34 @@ async def load_folder(database_url: str, folder: Path, *, now: datetime | None =
 
 
 async def _load(database_url: str, files: Mapping[str, str], *, now: datetime) -> int:
-    content_hash = _content_hash(files)
+    wanted = content_hash(files)
     conn = await connect(database_url, room="city-load")
     try:
         async with conn.transaction():
             await conn.execute(SQL["lock_city"])
             active = await conn.fetchrow(SQL["active_city"])
-            if active is not None and active["content_hash"] == content_hash:
+            if active is not None and active["content_hash"] == wanted:
                 return int(active["version"])
             texts = json.dumps(files, ensure_ascii=False)
-            version = await conn.fetchval(SQL["insert_version"], now, content_hash, texts)
+            version = await conn.fetchval(SQL["insert_version"], now, wanted, texts)
             if await conn.fetchval(SQL["move_active"], version) is None:
                 await conn.execute(SQL["first_active"], version)
             return int(version)
     finally:
         await conn.close(timeout=CLOSE_SECONDS)
+
+
+async def load_hash(database_url: str) -> str | None:
+    """What the active version holds, as content_hash; None before the first."""
+    try:
+        conn = await connect(database_url, room="city-load")
+        try:
+            active = await conn.fetchrow(SQL["active_city"])
+        finally:
+            await conn.close(timeout=CLOSE_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise BookUnusable(describe(error)) from error
+    return None if active is None else str(active["content_hash"])
 
 
 async def active_version(conn: Connection) -> int:
@@ -84,6 +97,6 @@ async def read_version(conn: Connection, version: int) -> tuple[City, Areas]:
     return city, Areas.parse(files[AREAS], city)
 
 
-def _content_hash(files: Mapping[str, str]) -> str:
+def content_hash(files: Mapping[str, str]) -> str:
     named = json.dumps(files, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(named.encode()).hexdigest()

@@ -10,6 +10,7 @@ import asyncpg
 
 from services.adapters.postgres import connect, describe, load_sql
 from services.domain import ids
+from services.domain.calendar_rows import YEAR
 
 SQL: Final = load_sql("timekeeper")
 Mark = tuple[datetime, str]
@@ -55,6 +56,11 @@ class DueRows:
         """The instant of the earliest step not yet passed, due or not."""
         rows = await self._fetch("oldest_due")
         return rows[0]["next_at"] if rows else None
+
+    async def official_years(self) -> frozenset[int]:
+        """The years whose days the active city knows from an official notice."""
+        found = (YEAR.fullmatch(row["file"]) for row in await self._fetch("active_files"))
+        return frozenset(int(year[1]) for year in found if year is not None)
 
     async def _fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
         try:

@@ -146,6 +146,12 @@ oldest_due_not_passed_seconds = _gauge(
     "Age of the oldest due step that no decision has passed: the alarm.",
     "timekeeper",
 )
+calendar_official_horizon_days = _gauge(
+    "calendar_official_horizon_days",
+    "Days until working days are only predicted: load the next year's official days before it is 60. "
+    "NaN while this process stands by.",
+    "timekeeper",
+)
 timekeeper_leading = _gauge(
     "timekeeper_leading", "1 while this process holds the lock and works.", "timekeeper"
 )

@@ -9,7 +9,9 @@ import typer
 from services.adapters.embedded import running
 from services.adapters.embedded.cannot_start import CannotStart
 from services.adapters.settings import EXIT_CONFIGURATION, SettingsError
-from services.console import city, dead_letters, staff
+from services.console import calendar, city, dead_letters, staff
+from services.console.due import due
+from services.console.explain import explain
 from services.console.feed import feed
 from services.console.run import run
 
@@ -22,7 +24,10 @@ app = typer.Typer(
 )
 app.command("run")(run)
 app.command("feed")(feed)
+app.command("due")(due)
+app.command("explain")(explain)
 app.add_typer(city.app, name="city")
+app.add_typer(calendar.app, name="calendar")
 app.add_typer(staff.app, name="staff")
 app.add_typer(dead_letters.app, name="dead-letters")
 

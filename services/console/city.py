@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.adapters.city_book import BookUnusable, load_folder
 from services.adapters.city_files import read_city, read_folder
-from services.adapters.settings import EXIT_CONFIGURATION, Settings, SettingsError
+from services.adapters.clock import Clock
+from services.adapters.settings import Settings
+from services.console.calendar import load_and_recount
 from services.domain.city_problems import CityProblems
 
 app = typer.Typer(help="The city's data: tiers, hubs, categories, limits.", no_args_is_help=True)
@@ -25,23 +26,24 @@ def check(folder: Folder) -> None:
         city = read_city(read_folder(folder), 0)
     except CityProblems as wrong:
         raise _refused(folder, wrong) from None
-    typer.echo(f"{city.name_en}: {len(city.hubs)} hubs, {len(city.categories)} categories, nothing wrong")
+    now: datetime = Clock(Settings().clock_offset_file).now()
+    until = city.days.official_until(now.astimezone(city.zone).date())
+    typer.echo(
+        f"{city.name_en}: {len(city.hubs)} hubs, {len(city.categories)} categories, nothing wrong;"
+        f" working days are official until {until}"
+    )
 
 
 @app.command()
 def load(folder: Folder) -> None:
-    """Check the folder and make it the active version in the book; prints its number."""
+    """Check the folder and make it the active version; prints its number, and every due that it moved.
+
+    Only years that become official move a due, and only one that was counted over their predicted days.
+    """
     try:
-        version = asyncio.run(load_folder(Settings().require("database_url"), folder))
+        load_and_recount(Settings(), folder)
     except CityProblems as wrong:
         raise _refused(folder, wrong) from None
-    except SettingsError as wrong:
-        typer.echo(str(wrong), err=True)
-        raise typer.Exit(EXIT_CONFIGURATION) from None
-    except BookUnusable as wrong:
-        typer.echo(f"{wrong}; is `make run` running, and DATABASE_URL that of its book?", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(version)
 
 
 def _refused(folder: Path, wrong: CityProblems) -> typer.Exit:

@@ -14,12 +14,14 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from services.adapters import city_book, kafka_admin, migrations, staff
+from services.adapters import kafka_admin, migrations, staff
 from services.adapters.children import Child, ChildSpec
 from services.adapters.embedded import downloads, kafka, ports, postgres, running
 from services.adapters.embedded.cannot_start import CannotStart
 from services.adapters.embedded.folder import DataFolder
 from services.adapters.settings import PROJECT, Settings
+from services.console import recount
+from services.console.room_ports import PORTS_APART, demand_ports, room_port
 from services.console.screen import Screen
 from services.domain.city_problems import CityProblems
 
@@ -41,6 +43,7 @@ class Stack:
         self.password: str | None = None
         """Of the sample staff, when it was made just now."""
         self.not_ready: list[str] = []
+        self._loaded: recount.Loaded | None = None
         self._groups: list[list[Child]] = []
         self._stop_downloads = threading.Event()
         self._starts_kafka = "kafka" in parts and settings.kafka_bootstrap is None
@@ -49,7 +52,9 @@ class Stack:
 
     async def up(self) -> None:
         self._write_run()
-        await self._demand_ports()
+        await demand_ports(
+            self.settings, self._rooms, kafka=self._starts_kafka, postgres=self._starts_postgres
+        )
         bootstrap = self.settings.kafka_bootstrap or kafka.bootstrap(self.settings)
         database_url = self.settings.database_url or postgres.database_url(self.settings, self.folder)
         servers: list[Child] = []
@@ -71,6 +76,10 @@ class Stack:
             await self._load_city(database_url)
             await self._start_rooms(running.room_environment(known))
         running.remember(self.folder, known)
+        if self._loaded is not None:
+            # the house is up: dues that were counted over predicted days may have to move
+            for line in await recount.at_start(self._loaded, self.settings, bootstrap, database_url):
+                self.screen.say("calendar", line)
 
     def play(self, file: Path) -> None:
         """Play a file of reports through the public door, as `console feed` does in a second terminal."""
@@ -109,24 +118,6 @@ class Stack:
         for group in self._groups:
             for child in group:
                 child.kill()
-
-    async def _demand_ports(self) -> None:
-        settings = self.settings
-        wanted: list[tuple[str, int, str]] = []
-        if self._starts_kafka:
-            wanted.append((kafka.HOST, settings.kafka_port, "KAFKA_PORT"))
-            wanted.append((kafka.HOST, settings.kafka_controller_port, "KAFKA_CONTROLLER_PORT"))
-        if self._starts_postgres:
-            wanted.append((postgres.HOST, settings.postgres_port, "POSTGRES_PORT"))
-        for room in self._rooms:
-            count = settings.router_workers if room == "router" else 1
-            first, variable = self._port(room), f"{room.upper()}_PORT"
-            wanted.extend((settings.host, first + 10 * slot, variable) for slot in range(count))
-        twice = {port for _, port, _ in wanted if sum(port == other for _, other, _ in wanted) > 1}
-        for port in twice:
-            names = " and ".join(sorted({name for _, other, name in wanted if other == port}))
-            raise CannotStart(f"port {port} is given to {names}: set one of them to a free port")
-        await asyncio.gather(*(ports.demand_free(*place) for place in wanted))
 
     async def _start_kafka(self, servers: list[Child]) -> None:
         folder = kafka.jars_folder(self.settings, self.folder)
@@ -189,12 +180,13 @@ class Stack:
     async def _load_city(self, database_url: str) -> None:
         folder = self.settings.city_folder
         try:
-            version = await city_book.load_folder(database_url, folder.absolute())
+            loaded = await recount.load(database_url, folder.absolute())
         except CityProblems as wrong:
             first, *others = wrong.problems
             more = f" (and {len(others)} more: `console city check {folder}`)" if others else ""
             raise CannotStart(f"the city {folder} cannot be loaded: {first}{more}") from wrong
-        self.screen.say("city", f"version {version} of {folder.name} is active")
+        self.screen.say("city", f"version {loaded.version} of {folder.name} is active")
+        self._loaded = loaded
         password = self.settings.sample_staff_password
         # Accounts whose names anybody can guess come with the sample city or when asked for, never otherwise.
         if password is not None or "city_folder" not in self.settings.model_fields_set:
@@ -219,7 +211,7 @@ class Stack:
         ]
 
     def _room(self, room: str, slot: int, environment: dict[str, str]) -> ChildSpec:
-        port = self._port(room) + 10 * slot
+        port = room_port(self.settings, room) + PORTS_APART * slot
         return ChildSpec(
             name=room if slot == 0 else f"{room}-{slot + 1}",
             command=[sys.executable, "-m", f"services.{room}"],
@@ -228,10 +220,6 @@ class Stack:
             folder=PROJECT,
             port=port,
         )
-
-    def _port(self, room: str) -> int:
-        port: int = getattr(self.settings, f"{room}_port")
-        return port
 
     def _child(self, spec: ChildSpec) -> Child:
         return Child(spec, self.screen.say, self._write_run)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -59,6 +60,11 @@ def case_id(received_at: datetime, report: str) -> str:
 def deadline_id(case: str, clock: str, stage: str, step: str, set_seq: int) -> str:
     """One id per step of one setting of a due time; whatever happens at it happens once."""
     return _hashed(8, "deadline", case, clock, stage, step, str(set_seq))
+
+
+def recount_id(case: str, version: int, years: Iterable[int]) -> str:
+    """The command that counts a case's dues again after these years became official with this version."""
+    return _hashed(8, "recompute_dues", case, str(version), *map(str, years))
 
 
 def case_number(case: str, received_at: datetime, zone: tzinfo) -> str:

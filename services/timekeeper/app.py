@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -18,12 +19,14 @@ from services.adapters.kafka_producer import NotConfirmed, Producer, TooManyUnco
 from services.adapters.ops_http import serve_ops
 from services.adapters.settings import Settings
 from services.domain import ids
+from services.domain.calendars import Days
 from services.domain.messages import SYSTEM_ACTOR, CaseCommand, PassDeadline
 from services.timekeeper.rounds import Rounds
 
 TICK_SECONDS: Final = 0.1
 STANDBY_SECONDS: Final = 1.0
 _AGE_EVERY: Final = 10  # ticks
+_HORIZON_EVERY: Final = 600
 
 log = structlog.get_logger()
 
@@ -52,6 +55,7 @@ async def serve(settings: Settings) -> int:
 
 
 async def _keep_time(database_url: str, clock: Clock, producer: Producer) -> None:
+    metrics.calendar_official_horizon_days.set(math.nan)
     while True:
         try:
             mine = await slot.Slot.take(database_url, slot.TIMEKEEPER, most=1)
@@ -66,6 +70,7 @@ async def _keep_time(database_url: str, clock: Clock, producer: Producer) -> Non
             log.warning("another timekeeper works now", action="standby")
         finally:
             metrics.timekeeper_leading.set(0)
+            metrics.calendar_official_horizon_days.set(math.nan)
             mine.release()
 
 
@@ -94,6 +99,10 @@ async def _rounds(rows: DueRows, clock: Clock, producer: Producer, mine: slot.Sl
                 oldest = await rows.oldest()
                 late = (clock.now() - oldest).total_seconds() if oldest else 0.0
                 metrics.oldest_due_not_passed_seconds.set(max(0.0, late))
+            if tick % _HORIZON_EVERY == 0:
+                today = clock.now().date()
+                until = Days.of(await rows.official_years(), (), ()).official_until(today)
+                metrics.calendar_official_horizon_days.set((until - today).days)
             pause = TICK_SECONDS
         except (BookAway, NotConfirmed, TooManyUnconfirmed) as error:
             log.warning("a look failed", action="look_failed", error=str(error))
