@@ -16,7 +16,7 @@ import asyncpg
 
 from services.adapters import city_book
 from services.adapters.areas import Areas
-from services.adapters.postgres import CONNECT_SECONDS, describe, load_sql
+from services.adapters.postgres import CONNECT_SECONDS, LOST, describe, load_sql
 from services.adapters.rows import (
     CASES,
     DEADLINES,
@@ -94,7 +94,7 @@ class Book:
         except asyncpg.DataError as error:
             # the driver's own refusal, before the server saw the value; its text would quote it
             raise BadData(type(error).__name__) from error
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncpg.InterfaceError) as error:
+        except (*LOST, asyncio.IncompleteReadError) as error:
             await self.close()
             raise World(describe(error)) from error
 

@@ -12,7 +12,7 @@ import asyncpg
 from services.adapters import metrics
 from services.adapters.clock import Clock
 from services.adapters.migrations import pending
-from services.adapters.postgres import connect, describe, load_sql
+from services.adapters.postgres import LOST, connect, describe, load_sql
 
 MOST_SKEW: Final = timedelta(seconds=1)
 _LEAST_ROOM: Final = timedelta(days=365)
@@ -40,7 +40,7 @@ class DatabaseHealth:
             asked_at = self._clock.now()
             database_now: datetime = await self._conn.fetchval(SQL["database_now"])
             lasts_until: datetime = await self._conn.fetchval(SQL["partitions_last_until"])
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*LOST, asyncpg.PostgresError) as error:
             await self.close()
             return describe(error)
         skew = asked_at - (database_now + self._clock.offset)

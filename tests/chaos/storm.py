@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,6 +18,7 @@ from tests.chaos.kills import Kill, Killer, met, schedule
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.replayed import replay_gives_the_rows
+from tests.chaos.sabotage import unnoticed
 from tests.chaos.seen import Seen, at_rest, see
 from tests.chaos.steps import dues_passed, every_step_once, steps_passed
 from tests.console_run import make_data_folder
@@ -29,7 +31,6 @@ ENOUGH_REPORTS = 2_000
 ENOUGH_DUES = 200
 BACK_SECONDS = 15.0
 _SHOWN = 8
-_POISON_AT_A_TIME = 3
 
 
 @dataclass
@@ -86,9 +87,11 @@ class Storm:
         try:
             await until(lambda: ledger.count("report", "ok") > 300, 40, "the load to run")
             await asyncio.to_thread(_poison, stack)
-            await killer.carry_out(plan)
+            half = len(plan) // 2
+            await killer.carry_out(plan[:half])
+            load.slow_limits = False  # so that the last ladders do not end long after the last kill
+            await killer.carry_out(plan[half:])
             await asyncio.to_thread(_poison, stack)
-            load.slow_limits = False
             await until(lambda: ledger.count("report", "ok") >= ENOUGH_REPORTS, 90, "reports enough")
             await load.finish(30)
             assert not load.failed(), load.failed()
@@ -115,6 +118,8 @@ class Storm:
             "every answer of the board true": checks.every_answer_of_the_board_true(seen, ledger),
             "every step once": every_step_once(seen),
             "replay gives the rows": replay_gives_the_rows(seen),
+            "no answer without a reason": checks.no_answer_without_a_reason(ledger),
+            "the checks notice what is wrong": unnoticed(seen, ledger),
             "enough happened": self._enough(seen, ledger, kills),
             "every kill met something": self._kills_met(seen, ledger, kills),
             "no fault in the logs": stack.lines_of_trouble(),
@@ -153,9 +158,10 @@ class Storm:
 
 
 def _poison(stack: Stack) -> None:
-    """Messages that no router can read, among the good ones."""
+    """Messages that no router can read, among the good ones: of a version to come, and no JSON at all."""
     headers = [("ce_type", b"pioneer.submit_report.v99"), ("ce_specversion", b"1.0")]
+    bodies = [b'{"report_id": "%b"}' % str(uuid.uuid4()).encode() for _ in range(3)]
     topics.write(
         stack.bootstrap,
-        [("reports", f"poison-{n}".encode(), headers, b'{"report":"?"}') for n in range(_POISON_AT_A_TIME)],
+        [("reports", str(uuid.uuid4()).encode(), headers, body) for body in (*bodies, b"\x00\xff")],
     )
