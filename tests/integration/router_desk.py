@@ -1,6 +1,6 @@
 """A router's worker over a real database, without a broker: batches in by hand, what it publishes kept.
 
-The city is the small one of tests/domain/small_case.py; T0 is when everything is received unless said otherwise.
+The city is the small one of tests/domain/small_case.py; everything is received at T0 unless said otherwise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A batch of good messages in a real PostgreSQL: what is written, what is published, and what a repeat does."""
+"""A batch of good messages in a real PostgreSQL: what is written and published, and what a repeat does."""
 
 from __future__ import annotations
 
@@ -307,7 +307,7 @@ async def test_progress_is_raised_and_never_lowered(desk: Desk, db: Database) ->
 
 
 async def test_progress_is_never_used_to_skip(desk: Desk, db: Database) -> None:
-    """An offset below the mark that has no outcome is decided like any other (a restored broker, a new topic)."""
+    """An offset below the mark without an outcome is decided like any other (a restored broker)."""
     inbox = Inbox()
     early, late = inbox.report(), inbox.report()
     await desk.handle(late)

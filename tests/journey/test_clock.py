@@ -1,4 +1,4 @@
-"""The clock is moved, never waited for: a case that nobody accepts climbs the ladder, each step once, on time.
+"""The clock is moved, never waited for: a case that nobody accepts climbs, each step once and on time.
 
 Until calendars come, every limit is counted by the wall clock (a working day has 24 hours).
 """
