@@ -239,7 +239,7 @@ class Producer:
         return "; ".join(reasons)
 
     async def stop(self) -> None:
-        """Give what is under way 2 s, then leave; whoever still waits gets NotConfirmed."""
+        """Give what is under way 3 s, then leave; whoever still waits gets NotConfirmed."""
         self._stop.set()
         if self._kafka is not None:
             closed = asyncio.Event()
@@ -257,9 +257,10 @@ class Producer:
         self._waiting.clear()
 
     def _close(self, closed: asyncio.Event) -> None:
-        # It raises when what was under way did not get through in time; it is over in any case.
+        # Asked to flush for less time than a message lives, the library would give up and leave its thread
+        # running for good. Nobody needs to wait for this one: a daemon thread holds no process back.
         with contextlib.suppress(KafkaError):
-            self._kafka.close(timeout=2.0)
+            self._kafka.close(timeout=DELIVERY_SECONDS + 2)
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(closed.set)
 

@@ -23,8 +23,8 @@ CASES = (
     "case_id", "root_case_id", "number", "seq", "stale_seq", "cycle", "state", "lane", "category",
     "priority", "place_code", "hub_code", "level", "supervised_level", "owner", "owner_hub_code",
     "location_quality", "unrouted", "confidential", "report_count", "rework_count", "received_at",
-    "dispatched_at", "accepted_at", "resolved_at", "closed_at", "outcome", "unverified", "handler_ref", "handler_unit", "handler_hubs",
-    "due_at", "last_event_at", "city_version", "changed_at",
+    "dispatched_at", "accepted_at", "resolved_at", "closed_at", "outcome", "unverified", "handler_ref",
+    "handler_unit", "handler_hubs", "due_at", "last_event_at", "city_version", "changed_at",
 )  # fmt: skip
 DEADLINES = (
     "case_id", "clock", "stage", "set_seq", "limit_text", "start_at", "due_at", "official", "step", "next_at",
