@@ -11,7 +11,7 @@ import asyncpg
 
 from services.adapters import metrics
 from services.adapters.clock import Clock
-from services.adapters.migrations import pending
+from services.adapters.migrations import MigrationError, pending
 from services.adapters.postgres import LOST, connect, describe, load_sql
 
 MOST_SKEW: Final = timedelta(seconds=1)
@@ -43,6 +43,8 @@ class DatabaseHealth:
         except (*LOST, asyncpg.PostgresError) as error:
             await self.close()
             return describe(error)
+        except MigrationError as error:
+            return str(error)
         skew = asked_at - (database_now + self._clock.offset)
         metrics.clock_skew_seconds.set(skew.total_seconds())
         if abs(skew) > MOST_SKEW:
