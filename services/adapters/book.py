@@ -36,6 +36,7 @@ from services.adapters.rows import (
 )
 from services.domain.case import Case, Deadline
 from services.domain.city import City
+from services.domain.city_problems import CityProblems
 from services.domain.events import Event
 from services.domain.messages import Outcome
 
@@ -95,7 +96,9 @@ class Book:
             raise _translated(error) from error
         except (*LOST, asyncio.IncompleteReadError) as error:
             await self.close()
-            raise World(describe(error)) from error
+            # Where the server ended the session, the rollback fails after it: its word is the reason.
+            ended = error.__context__ if isinstance(error.__context__, asyncpg.PostgresError) else error
+            raise World(describe(ended)) from error
 
 
 def _translated(error: asyncpg.PostgresError) -> Exception:
@@ -129,12 +132,15 @@ class Transaction:
         await self._conn.execute(SQL["raise_progress"], *columns(rows, 3))
 
     async def active_city(self) -> tuple[City, Areas]:
-        """The city that is active now; a version is read once per process."""
-        version = await city_book.active_version(self._conn)
-        known = self._cities.get(version)
-        if known is None:
-            known = self._cities[version] = await city_book.read_version(self._conn, version)
-        return known
+        """The city that is active now; a version is read once per process. Without one: World."""
+        try:
+            version = await city_book.active_version(self._conn)
+            known = self._cities.get(version)
+            if known is None:
+                known = self._cities[version] = await city_book.read_version(self._conn, version)
+            return known
+        except (city_book.NoCityLoaded, CityProblems) as error:
+            raise World(f"the active city cannot be used: {str(error).splitlines()[0]}") from error
 
     async def lock_families(self, case_ids: Sequence[str]) -> None:
         await self._conn.fetch(SQL["lock_families"], case_ids, min(case_ids), max(case_ids))

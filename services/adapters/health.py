@@ -4,6 +4,7 @@ room for next year's cases, and a clock that agrees with this machine's.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,8 +28,14 @@ class DatabaseHealth:
         self._clock = clock
         self._conn: asyncpg.Connection[asyncpg.Record] | None = None
         self._schema_checked = False
+        self._one_at_a_time = asyncio.Lock()
 
     async def check(self) -> str | None:
+        # a balancer, the supervisor and the watchdog may all ask at once
+        async with self._one_at_a_time:
+            return await self._check()
+
+    async def _check(self) -> str | None:
         try:
             if self._conn is None or self._conn.is_closed():
                 self._conn = await connect(self._url, room="health", command_timeout=1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from services.adapters import codec
-from services.domain.case import NEVER, Case, Deadline
+from services.domain.case import Case, Deadline
 from services.domain.events import Event
 from services.domain.messages import Outcome
 
@@ -239,8 +239,3 @@ def outcome_from_row(row: Row) -> Outcome:
         field=row["field"],
         events=msgspec.json.decode(row["ranges"], type=tuple[tuple[str, int, int], ...]),
     )
-
-
-def is_never(at: datetime) -> bool:
-    """PostgreSQL's infinity, the due time of a case without one."""
-    return at.astimezone(UTC) == NEVER
