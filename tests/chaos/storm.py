@@ -14,7 +14,7 @@ import pytest
 
 from services.adapters.settings import PROJECT
 from tests.chaos import checks, quick_city
-from tests.chaos.kills import Kill, Killer, met, schedule
+from tests.chaos.kills import Kill, Killer, schedule
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.replayed import replay_gives_the_rows
@@ -30,6 +30,8 @@ COMMANDS_PER_SECOND = 25.0
 ENOUGH_REPORTS = 2_000
 ENOUGH_DUES = 200
 BACK_SECONDS = 15.0
+# kafka-python shows where it stood when the broker hung up; asyncpg forgets who waits for a COPY cut short.
+EXPECTED_IN_LOGS = ("kafka.net.transport", "ConnectionDoesNotExistError")
 _SHOWN = 8
 
 
@@ -79,7 +81,7 @@ class Storm:
             posts=POSTS_PER_SECOND,
             commands=COMMANDS_PER_SECOND,
         )
-        killer = Killer(stack, load, rooms)
+        killer = Killer(stack, load, rooms, self.seed)
         plan = schedule(self.seed, ("kafka", "postgres", *rooms), 2)
         self.say(f"kills to come: {', '.join(name + ('' if wait else ' with') for name, wait in plan)}")
         started = time.monotonic()
@@ -121,8 +123,8 @@ class Storm:
             "no answer without a reason": checks.no_answer_without_a_reason(ledger),
             "the checks notice what is wrong": unnoticed(seen, ledger),
             "enough happened": self._enough(seen, ledger, kills),
-            "every kill met something": self._kills_met(seen, ledger, kills),
-            "no fault in the logs": stack.lines_of_trouble(),
+            "every kill met something": [str(kill) for kill in kills if not kill.held],
+            "no fault in the logs": stack.lines_of_trouble(EXPECTED_IN_LOGS),
         }
         for question, found in questions.items():
             complaints += self._ask(question, found)
@@ -148,13 +150,6 @@ class Storm:
         back = kills[-1].back_s
         if back is None or back > BACK_SECONDS:
             yield f"after the last kill all were ready again only {back} s later"
-
-    def _kills_met(self, seen: Seen, ledger: Ledger, kills: list[Kill]) -> Iterable[str]:
-        for kill in kills:
-            number = met(kill, ledger, seen.records)
-            self.say(f"the kill of {kill.name} met {number} in flight")
-            if number == 0:
-                yield f"{kill} met nothing in flight"
 
 
 def _poison(stack: Stack) -> None:
