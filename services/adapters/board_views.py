@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import asyncpg
 
 from services.adapters.city_book import active_version, read_version
-from services.adapters.postgres import load_sql, open_pool
+from services.adapters.postgres import LOST, load_sql, open_pool
 from services.adapters.rows import case_from_row, deadline_from_row, outcome_from_row
 from services.domain.case import Case, Deadline
 from services.domain.city import City
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 SQL: Final = load_sql("board")
 
 AWAY: Final[tuple[type[Exception], ...]] = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
+    *LOST,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,

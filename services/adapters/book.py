@@ -16,7 +16,7 @@ import asyncpg
 
 from services.adapters import city_book
 from services.adapters.areas import Areas
-from services.adapters.postgres import CONNECT_SECONDS, describe, load_sql
+from services.adapters.postgres import CONNECT_SECONDS, LOST, describe, load_sql
 from services.adapters.rows import (
     CASES,
     DEADLINES,
@@ -36,6 +36,7 @@ from services.adapters.rows import (
 )
 from services.domain.case import Case, Deadline
 from services.domain.city import City
+from services.domain.city_problems import CityProblems
 from services.domain.events import Event
 from services.domain.messages import Outcome
 
@@ -48,6 +49,8 @@ _SESSION: Final = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    # A plan kept for all batches compares each changed case with every case between the bounds.
+    "plan_cache_mode": "force_custom_plan",
     "jit": "off",
 }
 _DATA_CLASSES: Final = ("22", "23", "54")
@@ -91,12 +94,11 @@ class Book:
                 yield Transaction(self._conn, self._cities)
         except asyncpg.PostgresError as error:
             raise _translated(error) from error
-        except asyncpg.DataError as error:
-            # the driver's own refusal, before the server saw the value; its text would quote it
-            raise BadData(type(error).__name__) from error
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncpg.InterfaceError) as error:
+        except (*LOST, asyncio.IncompleteReadError) as error:
             await self.close()
-            raise World(describe(error)) from error
+            # Where the server ended the session, the rollback fails after it: its word is the reason.
+            ended = error.__context__ if isinstance(error.__context__, asyncpg.PostgresError) else error
+            raise World(describe(ended)) from error
 
 
 def _translated(error: asyncpg.PostgresError) -> Exception:
@@ -130,12 +132,15 @@ class Transaction:
         await self._conn.execute(SQL["raise_progress"], *columns(rows, 3))
 
     async def active_city(self) -> tuple[City, Areas]:
-        """The city that is active now; a version is read once per process."""
-        version = await city_book.active_version(self._conn)
-        known = self._cities.get(version)
-        if known is None:
-            known = self._cities[version] = await city_book.read_version(self._conn, version)
-        return known
+        """The city that is active now; a version is read once per process. Without one: World."""
+        try:
+            version = await city_book.active_version(self._conn)
+            known = self._cities.get(version)
+            if known is None:
+                known = self._cities[version] = await city_book.read_version(self._conn, version)
+            return known
+        except (city_book.NoCityLoaded, CityProblems) as error:
+            raise World(f"the active city cannot be used: {str(error).splitlines()[0]}") from error
 
     async def lock_families(self, case_ids: Sequence[str]) -> None:
         await self._conn.fetch(SQL["lock_families"], case_ids, min(case_ids), max(case_ids))
@@ -167,8 +172,15 @@ class Transaction:
         self, table: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]], *, schema: str = "public"
     ) -> None:
         """New rows by COPY, if there are any: a fifth faster than INSERT … SELECT unnest."""
-        if rows:
+        if not rows:
+            return
+        try:
             await self._conn.copy_records_to_table(table, schema_name=schema, columns=names, records=rows)
+        except (OverflowError, TypeError, ValueError) as error:
+            if isinstance(error, asyncpg.InterfaceError):
+                raise
+            # the driver cannot write a value, e.g. an instant that UTC has not; its text would quote it
+            raise BadData(type(error).__name__) from error
 
     async def write(
         self,

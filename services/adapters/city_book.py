@@ -17,7 +17,7 @@ import asyncpg
 from services.adapters.areas import Areas
 from services.adapters.city_files import read_city, read_folder
 from services.adapters.clock import Clock
-from services.adapters.postgres import connect, describe, load_sql
+from services.adapters.postgres import LOST, connect, describe, load_sql
 from services.adapters.settings import Settings
 from services.domain.city import City
 from services.domain.city_rows import AREAS
@@ -46,7 +46,7 @@ async def load_folder(database_url: str, folder: Path, *, now: datetime | None =
     loaded_at = now if now is not None else Clock(Settings().clock_offset_file).now()
     try:
         return await _load(database_url, files, now=loaded_at)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*LOST, asyncpg.PostgresError) as error:
         raise BookUnusable(f"the city was not loaded: {describe(error)}") from error
 
 

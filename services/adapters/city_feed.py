@@ -21,14 +21,14 @@ from services.adapters.city_files import read_city, read_folder
 from services.adapters.clock import Clock
 from services.adapters.health import MOST_SKEW
 from services.adapters.health import SQL as HEALTH_SQL
-from services.adapters.postgres import connect, describe
+from services.adapters.postgres import LOST, connect, describe
 from services.domain.city import City
 from services.domain.city_problems import CityProblems
 
 _LOOK_EVERY_S: Final = 2.0
 _ANSWER_S: Final = 5.0
 
-_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY: Final = (*LOST, asyncpg.PostgresError)
 _log = structlog.get_logger()
 
 

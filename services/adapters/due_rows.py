@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from services.adapters.postgres import connect, describe, load_sql
+from services.adapters.postgres import LOST, connect, describe, load_sql
 from services.domain import ids
 from services.domain.calendar_rows import YEAR
 
@@ -67,7 +67,7 @@ class DueRows:
             if self._conn is None or self._conn.is_closed():
                 self._conn = await connect(self._url, room="timekeeper")
             return await self._conn.fetch(SQL[statement], *values)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*LOST, asyncpg.PostgresError) as error:
             await self.close()
             raise BookAway(describe(error)) from error
 

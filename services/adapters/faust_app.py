@@ -14,6 +14,7 @@ from typing import Any, Final
 import faust
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
+from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 
 from services.adapters.codec import CASE_COMMANDS, REPORTS, Record
@@ -49,6 +50,13 @@ class _Transport(driver.Transport):
     Producer = _Producer
 
 
+class _NoTables(TableManager):
+    async def on_start(self) -> None:
+        # Faust sleeps a second here, for tables that may yet be declared; we have none.
+        await self._update_channels()
+        await self.recovery.start()
+
+
 class App(faust.App):
     def _new_transport(self) -> Any:
         return _Transport(self.conf.broker_consumer, self)
@@ -81,6 +89,7 @@ def build_app(bootstrap: str, *, instance_id: str, data_folder: str) -> App:
         producer_request_timeout=PUBLISH_SECONDS,
         stream_buffer_maxsize=4096,
         stream_wait_empty=True,
+        TableManager=_NoTables,
     )
     return app
 

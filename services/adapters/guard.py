@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from prometheus_client import Counter, Histogram
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.adapters import metrics
@@ -78,6 +79,9 @@ class Guard:
             if scope["method"] not in _SAFE:
                 receive = self._admit(scope, receive)
             await self._app(scope, receive, send_guarded)
+        except ClientDisconnect:
+            # Hung up in mid-sentence, as phones do: nobody is there to be answered.
+            return
         except Exception as error:
             problem = (
                 error if isinstance(error, Problem) else unforeseen(scope["method"], _route(scope), error)

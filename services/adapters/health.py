@@ -4,6 +4,7 @@ room for next year's cases, and a clock that agrees with this machine's.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,8 +12,8 @@ import asyncpg
 
 from services.adapters import metrics
 from services.adapters.clock import Clock
-from services.adapters.migrations import pending
-from services.adapters.postgres import connect, describe, load_sql
+from services.adapters.migrations import MigrationError, pending
+from services.adapters.postgres import LOST, connect, describe, load_sql
 
 MOST_SKEW: Final = timedelta(seconds=1)
 _LEAST_ROOM: Final = timedelta(days=365)
@@ -27,8 +28,14 @@ class DatabaseHealth:
         self._clock = clock
         self._conn: asyncpg.Connection[asyncpg.Record] | None = None
         self._schema_checked = False
+        self._one_at_a_time = asyncio.Lock()
 
     async def check(self) -> str | None:
+        # a balancer, the supervisor and the watchdog may all ask at once
+        async with self._one_at_a_time:
+            return await self._check()
+
+    async def _check(self) -> str | None:
         try:
             if self._conn is None or self._conn.is_closed():
                 self._conn = await connect(self._url, room="health", command_timeout=1)
@@ -40,9 +47,11 @@ class DatabaseHealth:
             asked_at = self._clock.now()
             database_now: datetime = await self._conn.fetchval(SQL["database_now"])
             lasts_until: datetime = await self._conn.fetchval(SQL["partitions_last_until"])
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*LOST, asyncpg.PostgresError) as error:
             await self.close()
             return describe(error)
+        except MigrationError as error:
+            return str(error)
         skew = asked_at - (database_now + self._clock.offset)
         metrics.clock_skew_seconds.set(skew.total_seconds())
         if abs(skew) > MOST_SKEW:

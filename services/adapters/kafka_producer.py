@@ -9,34 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import struct
 import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
-from aiokafka.record.util import calc_crc32c as compiled_crc32c
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
-from kafka.net.compat import KafkaNetClient
 from kafka.partitioner.default import murmur2
-from kafka.record.util import calc_crc32c
 
 from services.adapters import metrics
 from services.adapters.codec import CASE_COMMANDS, REPORTS, Record
+from services.adapters.kafka_link import DELIVERY_SECONDS, open_producer, probe
 
-DELIVERY_SECONDS: Final = 5.0
-_REQUEST_SECONDS: Final = 3.0
-_LINGER_MS: Final = 2
 _BACKOFF_SECONDS: Final = (0.1, 0.2, 0.5, 1.0)
-
-# ApiVersions v0, correlation 1, client "probe": every broker answers it before anything else.
-_PROBE: Final = struct.pack(">ihhih5s", 15, 18, 0, 1, 5, b"probe")
-
-# kafka-python's checksum is plain Python unless another package is installed: a third of the door's time.
-# aiokafka, which Faust brings along, has the same function compiled.
-calc_crc32c.__defaults__ = (compiled_crc32c,)
 
 _log = structlog.get_logger()
 
@@ -47,27 +33,6 @@ class NotConfirmed(Exception):
 
 class TooManyUnconfirmed(NotConfirmed):
     """The bound of unconfirmed messages is reached: this one was not handed over."""
-
-
-class _OneWakeUp(KafkaNetClient):  # type: ignore[misc]
-    """The library's client, woken once for all that was handed over since its thread last looked.
-
-    Each wake-up is a system call that gives the interpreter lock away. It may be left out while one is under
-    way, because the thread drains what was handed over after the poll that the wake-up ends.
-    """
-
-    _waking = False
-
-    def wakeup(self) -> None:
-        if not self._waking:
-            self._waking = True
-            super().wakeup()
-
-    def poll(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().poll(*args, **kwargs)
-        finally:
-            self._waking = False
 
 
 class Producer:
@@ -181,7 +146,9 @@ class Producer:
         attempt = 0
         while not self._stop.is_set():
             try:
-                kafka = self._connect()
+                kafka, self._partitions = open_producer(
+                    self._bootstrap, client_id=self._client_id, topics=self._topics
+                )
             except (KafkaError, OSError, ValueError) as error:
                 if attempt == 0:
                     _log.warning("producer_waits_for_broker", client_id=self._client_id, reason=str(error))
@@ -195,36 +162,6 @@ class Producer:
                 _log.info("producer_ready", client_id=self._client_id)
             return
 
-    def _connect(self) -> Any:
-        kafka = KafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            client_id=self._client_id,
-            acks="all",
-            enable_idempotence=False,
-            delivery_timeout_ms=int(DELIVERY_SECONDS * 1000),
-            request_timeout_ms=int(_REQUEST_SECONDS * 1000),
-            linger_ms=_LINGER_MS,
-            batch_size=256 * 1024,
-            max_block_ms=2000,
-            bootstrap_timeout_ms=5000,
-            metadata_max_age_ms=60_000,
-            retry_backoff_ms=100,
-            reconnect_backoff_ms=50,
-            reconnect_backoff_max_ms=1000,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-            kafka_client=_OneWakeUp,
-        )
-        try:
-            for topic in self._topics:
-                self._partitions[topic] = len(kafka.partitions_for(topic))
-        except KafkaError:
-            kafka.close(timeout=0)
-            raise
-        # From here on it is the loop that sends: a topic out of sight fails at once instead of holding it.
-        kafka.config["max_block_ms"] = 0
-        return kafka
-
     async def check(self) -> str | None:
         """For readiness: None when a broker answers now, else the reason."""
         if not self.ready:
@@ -232,14 +169,14 @@ class Producer:
         reasons = []
         for address in self._bootstrap:
             try:
-                await asyncio.wait_for(_probe(address), 0.9 / len(self._bootstrap))
+                await asyncio.wait_for(probe(address), 0.9 / len(self._bootstrap))
                 return None
             except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
                 reasons.append(f"{address} {str(error) or 'does not answer'}")
         return "; ".join(reasons)
 
     async def stop(self) -> None:
-        """Give what is under way 2 s, then leave; whoever still waits gets NotConfirmed."""
+        """Give what is under way 3 s, then leave; whoever still waits gets NotConfirmed."""
         self._stop.set()
         if self._kafka is not None:
             closed = asyncio.Event()
@@ -257,18 +194,9 @@ class Producer:
         self._waiting.clear()
 
     def _close(self, closed: asyncio.Event) -> None:
-        # It raises when what was under way did not get through in time; it is over in any case.
+        # Asked to flush for less time than a message lives, the library would give up and leave its thread
+        # running for good. Nobody needs to wait for this one: a daemon thread holds no process back.
         with contextlib.suppress(KafkaError):
-            self._kafka.close(timeout=2.0)
+            self._kafka.close(timeout=DELIVERY_SECONDS + 2)
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(closed.set)
-
-
-async def _probe(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    try:
-        writer.write(_PROBE)
-        await reader.readexactly(8)
-    finally:
-        writer.close()

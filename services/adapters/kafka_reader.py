@@ -183,11 +183,16 @@ class Reader:
         self._on_gap()
 
     async def _close(self, consumer: Any) -> None:
+        """In a task of its own: with the broker away aiokafka 0.14 awaits fetches that it has just cancelled,
+        and that CancelledError would end us; it then also leaves its connections open.
+        """
         self.ready = False
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                await consumer.stop()
-        except (KafkaError, OSError, TimeoutError) as problem:
+        for closing in (consumer.stop, consumer._client.close):  # noqa: SLF001
+            task = asyncio.create_task(closing())
+            _, late = await asyncio.wait({task}, timeout=_ANSWER_SECONDS)
+            task.cancel()
+            if late or task.cancelled() or (problem := task.exception()) is None:
+                continue
             log.warning("reader_not_closed", reason=describe(problem))
 
 

@@ -16,6 +16,8 @@ import asyncpg
 
 CONNECT_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 10.0
+LOST: Final = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a connection raises that broke under us; the last when the pool still tidies up after the first."""
 SQL_FOLDER: Final = Path(__file__).parent / "sql"
 
 _SECTION: Final = re.compile(r"^--\s*name:\s*([a-z_][a-z0-9_]*)\s*$")

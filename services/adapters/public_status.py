@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from services.adapters.codec import decode_body
-from services.adapters.postgres import describe, load_sql, open_pool
+from services.adapters.postgres import LOST, describe, load_sql, open_pool
 from services.domain.city import LAST_STAGE
 from services.domain.events import PhotosAdded, ResolutionSubmitted
 
@@ -95,7 +95,7 @@ class PublicStatus:
                 if report is None:
                     return None
                 rows = await conn.fetch(SQL["read_history"], report["case_id"], list(PUBLIC_EVENTS))
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*LOST, asyncpg.PostgresError) as error:
             raise BookAway(describe(error)) from error
         return PublicReport(
             report_id=report["report_id"],

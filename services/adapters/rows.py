@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from services.adapters import codec
-from services.domain.case import NEVER, Case, Deadline
+from services.domain.case import Case, Deadline
 from services.domain.events import Event
 from services.domain.messages import Outcome
 
@@ -22,9 +22,9 @@ Columns = list[list[Any]]
 CASES = (
     "case_id", "root_case_id", "number", "seq", "stale_seq", "cycle", "state", "lane", "category",
     "priority", "place_code", "hub_code", "level", "supervised_level", "owner", "owner_hub_code",
-    "location_quality", "unrouted", "confidential", "report_count", "rework_count", "received_at", "dispatched_at", "accepted_at",
-    "resolved_at", "closed_at", "outcome", "unverified", "handler_ref", "handler_unit", "handler_hubs",
-    "due_at", "last_event_at", "city_version", "changed_at",
+    "location_quality", "unrouted", "confidential", "report_count", "rework_count", "received_at",
+    "dispatched_at", "accepted_at", "resolved_at", "closed_at", "outcome", "unverified", "handler_ref",
+    "handler_unit", "handler_hubs", "due_at", "last_event_at", "city_version", "changed_at",
 )  # fmt: skip
 DEADLINES = (
     "case_id", "clock", "stage", "set_seq", "limit_text", "start_at", "due_at", "official", "step", "next_at",
@@ -239,8 +239,3 @@ def outcome_from_row(row: Row) -> Outcome:
         field=row["field"],
         events=msgspec.json.decode(row["ranges"], type=tuple[tuple[str, int, int], ...]),
     )
-
-
-def is_never(at: datetime) -> bool:
-    """PostgreSQL's infinity, the due time of a case without one."""
-    return at.astimezone(UTC) == NEVER

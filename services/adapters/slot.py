@@ -12,14 +12,14 @@ from typing import Final
 import asyncpg
 import structlog
 
-from services.adapters.postgres import connect, describe
+from services.adapters.postgres import LOST, connect, describe
 
 ROUTER: Final = 0x5107
 TIMEKEEPER: Final = 0x71ED
 """First keys of the advisory locks."""
 
 _MOST: Final = 64
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY = (*LOST, asyncpg.PostgresError)
 
 log = structlog.get_logger()
 

@@ -96,7 +96,7 @@ def _named(words: str) -> Fault:
     message = words[: at.start()] if at else words
     named = _NAMED.search(message)
     if named is not None:
-        return f"{path}.{named[1]}" if path else named[1], message
+        return f"{path}.{named[1]}" if path else named[1] or "body", message
     return path or "body", message
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from services.adapters import codec
 from services.adapters.areas import Areas
@@ -52,12 +52,21 @@ def read(incoming: Incoming, keys: SealKeys) -> Read:
     expected = SubmitReport if incoming.topic == codec.REPORTS else CaseCommand
     if not isinstance(message, expected):
         raise Malformed("ce_type", f"{type(message).__name__} does not belong on topic {incoming.topic}")
-    if message.received_at.year not in _YEARS:
-        raise Malformed("received_at", f"{message.received_at:%Y} is outside {_YEARS[0]}-{_YEARS[-1]}")
+    year = _year_of(message.received_at)
+    if year not in _YEARS:
+        raise Malformed("received_at", f"{year} is outside {_YEARS[0]}-{_YEARS[-1]}")
     content = Content()
     if message.sealed is not None:
         content = keys.open(message.sealed, command_id=message.command_id, topic=incoming.topic)
     return Read(incoming, message, content)
+
+
+def _year_of(at: datetime) -> int:
+    """In UTC, as the partitions are cut; at the ends of the calendar UTC has no such instant."""
+    try:
+        return at.astimezone(UTC).year
+    except OverflowError:
+        return at.year
 
 
 def dead_letter(incoming: Incoming, kind: str, reason: str, died_at: datetime) -> DeadLetter:

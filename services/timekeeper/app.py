@@ -64,14 +64,16 @@ async def _keep_time(database_url: str, clock: Clock, producer: Producer) -> Non
             continue
         log.info("working", action="leading")
         metrics.timekeeper_leading.set(1)
+        rows = DueRows(database_url)
         try:
-            await _rounds(DueRows(database_url), clock, producer, mine)
+            await _rounds(rows, clock, producer, mine)
         except slot.SlotTaken:
             log.warning("another timekeeper works now", action="standby")
         finally:
             metrics.timekeeper_leading.set(0)
             metrics.calendar_official_horizon_days.set(math.nan)
             mine.release()
+            await rows.close()
 
 
 async def _rounds(rows: DueRows, clock: Clock, producer: Producer, mine: slot.Slot) -> None:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+import pytest
 
 from services.adapters.embedded.ports import says_ready
 from services.adapters.settings import PROJECT
 from tests.console_run import Console
 
+_START_SECONDS: Final = 180.0
 _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 
@@ -28,7 +30,10 @@ class BenchError(RuntimeError):
 
 async def seconds_to_ready(stack: Console) -> float:
     begun = time.perf_counter()
-    await asyncio.to_thread(lambda: stack.start().wait_ready(180))
+    try:
+        await asyncio.to_thread(lambda: stack.start().wait_ready(_START_SECONDS))
+    except pytest.fail.Exception as problem:
+        raise BenchError(str(problem)) from problem
     return time.perf_counter() - begun
 
 

@@ -94,9 +94,9 @@ def every_command_decided_once(seen: Seen) -> Complaints:
     """Each distinct command_id: exactly one outcome or, if none, at least one dead letter of its message."""
     asked: dict[str, list[str]] = {}
     for record in seen.of_topic(*INBOX):
-        body = record.body()
         field = "report_id" if record.topic == "reports" else "command_id"
-        asked.setdefault(str(body[field]) if body else record.name, []).append(record.name)
+        command_id = (record.body() or {}).get(field, record.name)
+        asked.setdefault(command_id, []).append(record.name)
     buried = {(record.body() or {}).get("id") for record in seen.of_topic("dead-letters")}
     for command_id, names in asked.items():
         if command_id not in seen.outcomes and not buried & set(names):
@@ -165,3 +165,10 @@ def every_answer_of_the_board_true(seen: Seen, ledger: Ledger) -> Complaints:
                     yield f"command {key}: answered {code}, the book says {outcome}"
             elif attempt.end == "open":
                 yield f"command {key}: the ledger does not know how it ended"
+
+
+def no_answer_without_a_reason(ledger: Ledger) -> Complaints:
+    """Whoever was killed: a door says 503 or hangs up; 500 means that nobody thought of it."""
+    for attempt in ledger.attempts:
+        if attempt.status is not None and attempt.status >= 500 and attempt.status != 503:
+            yield f"{attempt.kind} {attempt.key} was answered {attempt.status}: {attempt.answer}"

@@ -35,21 +35,14 @@ class Attempt:
 class Ledger:
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
-        self._open: set[int] = set()
 
     def begin(self, kind: Kind, key: str, body: dict[str, Any], case_id: str | None = None) -> Attempt:
         attempt = Attempt(kind, key, body, time.time(), case_id)
-        self._open.add(len(self.attempts))
         self.attempts.append(attempt)
         return attempt
 
     def finish(self, attempt: Attempt, end: End, *, said: str = "") -> None:
         attempt.end, attempt.ended_at, attempt.said = end, time.time(), said
-
-    def open(self, kind: Kind | None = None) -> int:
-        """How many requests have no answer just now."""
-        self._open = {index for index in self._open if self.attempts[index].end == "open"}
-        return sum(kind in (None, self.attempts[index].kind) for index in self._open)
 
     def count(self, kind: Kind, end: End) -> int:
         """Keys with at least one attempt that ended so."""
@@ -61,10 +54,6 @@ class Ledger:
             if attempt.kind == kind:
                 found.setdefault(attempt.key, []).append(attempt)
         return found
-
-    def under_way(self, at: float, kind: Kind | None = None) -> list[Attempt]:
-        """Begun before that instant and not ended by then."""
-        return [a for a in self.attempts if kind in (None, a.kind) and a.begun_at < at < a.ended_at]
 
     def summary(self) -> str:
         return ", ".join(

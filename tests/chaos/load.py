@@ -33,8 +33,6 @@ class Load:
         self, ledger: Ledger, intake: str, board: str, seed: int, *, posts: float, commands: float
     ) -> None:
         self.ledger = ledger
-        self.on_ok: Callable[[Attempt], None] = lambda _attempt: None
-        self.on_begin: Callable[[Attempt], None] = lambda _attempt: None
         self.slow_limits = True
         """Whether categories whose ladder takes long may still be posted."""
         self._random = random.Random(seed)
@@ -123,7 +121,6 @@ class Load:
         return attempt
 
     async def _ask(self, attempt: Attempt, asked: Any, *, ok: int) -> None:
-        self.on_begin(attempt)
         try:
             answer = await asked
         except httpx.ConnectError as error:
@@ -136,7 +133,6 @@ class Load:
         attempt.answer = answer.json()
         if answer.status_code == ok:
             self.ledger.finish(attempt, "ok")
-            self.on_ok(attempt)
         elif 400 <= answer.status_code < 500:
             self.ledger.finish(attempt, "refused")
         else:

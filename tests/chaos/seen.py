@@ -11,6 +11,7 @@ from tests.harness import book, topics
 from tests.harness.stack import Stack, until
 
 TOPICS = ("reports", "case-commands", "case-events", "command-outcomes", "dead-letters")
+GROUP = "pioneer-router"
 INBOX = ("reports", "case-commands")
 _QUESTIONS = {
     "reports": """SELECT r.*, c.text FROM reports r
@@ -46,10 +47,7 @@ async def at_rest(stack: Stack, *, drain_s: float, ladder_s: float) -> str:
     """Waits until the router has read all there is, and no step of any ladder is still to come."""
 
     async def all_read() -> bool:
-        ends = await asyncio.to_thread(topics.ends, stack.bootstrap, *INBOX)
-        found = await book.rows(stack.database_url, "SELECT * FROM progress")
-        read = {(row["topic"], row["partition"]): row["next_offset"] for row in found}
-        return all(read.get(place, 0) >= end for place, end in ends.items())
+        return not await asyncio.to_thread(topics.unread, stack.bootstrap, GROUP, *INBOX)
 
     async def all_passed() -> bool:
         question = "SELECT count(*) AS n FROM deadlines WHERE next_at IS NOT NULL"

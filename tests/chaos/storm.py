@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,10 +14,11 @@ import pytest
 
 from services.adapters.settings import PROJECT
 from tests.chaos import checks, quick_city
-from tests.chaos.kills import Kill, Killer, met, schedule
+from tests.chaos.kills import Kill, Killer, schedule
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.replayed import replay_gives_the_rows
+from tests.chaos.sabotage import unnoticed
 from tests.chaos.seen import Seen, at_rest, see
 from tests.chaos.steps import dues_passed, every_step_once, steps_passed
 from tests.console_run import make_data_folder
@@ -28,8 +30,9 @@ COMMANDS_PER_SECOND = 25.0
 ENOUGH_REPORTS = 2_000
 ENOUGH_DUES = 200
 BACK_SECONDS = 15.0
+# kafka-python shows where it stood when the broker hung up; asyncpg forgets who waits for a COPY cut short.
+EXPECTED_IN_LOGS = ("kafka.net.transport", "ConnectionDoesNotExistError")
 _SHOWN = 8
-_POISON_AT_A_TIME = 3
 
 
 @dataclass
@@ -78,7 +81,7 @@ class Storm:
             posts=POSTS_PER_SECOND,
             commands=COMMANDS_PER_SECOND,
         )
-        killer = Killer(stack, load, rooms)
+        killer = Killer(stack, load, rooms, self.seed)
         plan = schedule(self.seed, ("kafka", "postgres", *rooms), 2)
         self.say(f"kills to come: {', '.join(name + ('' if wait else ' with') for name, wait in plan)}")
         started = time.monotonic()
@@ -86,9 +89,11 @@ class Storm:
         try:
             await until(lambda: ledger.count("report", "ok") > 300, 40, "the load to run")
             await asyncio.to_thread(_poison, stack)
-            await killer.carry_out(plan)
+            half = len(plan) // 2
+            await killer.carry_out(plan[:half])
+            load.slow_limits = False  # so that the last ladders do not end long after the last kill
+            await killer.carry_out(plan[half:])
             await asyncio.to_thread(_poison, stack)
-            load.slow_limits = False
             await until(lambda: ledger.count("report", "ok") >= ENOUGH_REPORTS, 90, "reports enough")
             await load.finish(30)
             assert not load.failed(), load.failed()
@@ -115,9 +120,11 @@ class Storm:
             "every answer of the board true": checks.every_answer_of_the_board_true(seen, ledger),
             "every step once": every_step_once(seen),
             "replay gives the rows": replay_gives_the_rows(seen),
+            "no answer without a reason": checks.no_answer_without_a_reason(ledger),
+            "the checks notice what is wrong": unnoticed(seen, ledger),
             "enough happened": self._enough(seen, ledger, kills),
-            "every kill met something": self._kills_met(seen, ledger, kills),
-            "no fault in the logs": stack.lines_of_trouble(),
+            "every kill met something": [str(kill) for kill in kills if not kill.held],
+            "no fault in the logs": stack.lines_of_trouble(EXPECTED_IN_LOGS),
         }
         for question, found in questions.items():
             complaints += self._ask(question, found)
@@ -144,18 +151,12 @@ class Storm:
         if back is None or back > BACK_SECONDS:
             yield f"after the last kill all were ready again only {back} s later"
 
-    def _kills_met(self, seen: Seen, ledger: Ledger, kills: list[Kill]) -> Iterable[str]:
-        for kill in kills:
-            number = met(kill, ledger, seen.records)
-            self.say(f"the kill of {kill.name} met {number} in flight")
-            if number == 0:
-                yield f"{kill} met nothing in flight"
-
 
 def _poison(stack: Stack) -> None:
-    """Messages that no router can read, among the good ones."""
+    """Messages that no router can read, among the good ones: of a version to come, and no JSON at all."""
     headers = [("ce_type", b"pioneer.submit_report.v99"), ("ce_specversion", b"1.0")]
+    bodies = [b'{"report_id": "%b"}' % str(uuid.uuid4()).encode() for _ in range(3)]
     topics.write(
         stack.bootstrap,
-        [("reports", f"poison-{n}".encode(), headers, b'{"report":"?"}') for n in range(_POISON_AT_A_TIME)],
+        [("reports", str(uuid.uuid4()).encode(), headers, body) for body in (*bodies, b"\x00\xff")],
     )

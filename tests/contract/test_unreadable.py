@@ -120,7 +120,7 @@ def test_what_would_stop_a_reader_is_malformed_too(record: Any, field: str) -> N
 def test_a_dead_letter_keeps_a_header_that_has_no_value() -> None:
     shown = EXAMPLES["dead_letter.v1/unknown_version.json"]
     letter: DeadLetter = codec.decode(shown.header_pairs, shown.value_bytes)
-    headers: Any = codec.header_pairs([("empty", None)])  # type: ignore[list-item]
+    headers: Any = codec.header_pairs([("empty", None)])
     _, value, written = codec.dead_letter_record(
         DeadLetter(**{name: getattr(letter, name) for name in DeadLetter.__slots__} | {"headers": headers})
     )

@@ -76,12 +76,19 @@ class Stack:
         return [f"{name}: {reason}" for name, reason in reasons.items() if reason is not None]
 
     def lines_of_trouble(self, expected: Sequence[str] = ()) -> list[str]:
-        """Lines that speak of a fault nobody handled; `expected` are parts of lines that may be."""
-        return [
-            line
-            for line in self.console.output.splitlines()
-            if any(word in line for word in _TROUBLE) and not any(part in line for part in expected)
-        ]
+        """Lines that speak of a fault nobody handled, each with the line before it of the same process.
+
+        `expected` are parts of lines that are no fault, or may be followed by a traceback.
+        """
+        found: list[str] = []
+        before: dict[str, str] = {}
+        for line in self.console.output.splitlines():
+            name, _, said = line.partition("| ")
+            last = before.get(name, "")
+            if any(word in said for word in _TROUBLE) and not any(part in last + said for part in expected):
+                found.append(f"{last} / {line}")
+            before[name] = said
+        return found
 
 
 def _not_ready(name: str, port: int) -> str | None:

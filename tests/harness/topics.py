@@ -10,6 +10,8 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 _SECONDS = 60.0
+# A broker that is away is away: whoever asks decides when to ask again.
+_CLIENT = {"bootstrap_timeout_ms": 4_000, "request_timeout_ms": 8_000, "reconnect_backoff_max_ms": 500}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,7 @@ class Record:
 
 def read(bootstrap: str, *topics: str) -> list[Record]:
     """Every record of the topics that is there now, in order of partition and offset."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap.split(","),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_poll_records=5000,
-    )
+    consumer = _consumer(bootstrap)
     try:
         places = _places(consumer, topics)
         consumer.assign(places)
@@ -82,12 +78,40 @@ def _record(record: Any) -> Record:
 
 def ends(bootstrap: str, *topics: str) -> dict[tuple[str, int], int]:
     """(topic, partition) → the offset that the next record gets."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap.split(","), group_id=None)
+    consumer = _consumer(bootstrap)
     try:
-        places = _places(consumer, topics)
-        return {(place.topic, place.partition): end for place, end in consumer.end_offsets(places).items()}
+        found = consumer.end_offsets(_places(consumer, topics))
+        return {(place.topic, place.partition): end for place, end in found.items()}
     finally:
         consumer.close()
+
+
+def committed(bootstrap: str, group: str, *topics: str) -> dict[tuple[str, int], int]:
+    """(topic, partition) → the offset up to which the group has acknowledged."""
+    consumer = _consumer(bootstrap, group)
+    try:
+        places = _places(consumer, topics)
+        return {(place.topic, place.partition): consumer.committed(place) or 0 for place in places}
+    finally:
+        consumer.close()
+
+
+def unread(bootstrap: str, group: str, *topics: str) -> int:
+    """How many records of the topics the group has not yet acknowledged."""
+    there = ends(bootstrap, *topics)
+    read = committed(bootstrap, group, *topics)
+    return sum(max(0, end - read[place]) for place, end in there.items())
+
+
+def _consumer(bootstrap: str, group: str | None = None) -> Any:
+    return KafkaConsumer(
+        bootstrap_servers=bootstrap.split(","),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_poll_records=5_000,
+        **_CLIENT,
+    )
 
 
 def _places(consumer: Any, topics: Sequence[str]) -> list[Any]:

@@ -281,7 +281,7 @@ async def test_the_queue_shows_exactly_what_may_be_read(
 
 
 async def test_a_queue_is_read_through_its_indexes(database_url: str) -> None:
-    """Of the open cases of a town among many: no scan of a partition that holds them, and no sort of them all."""
+    """A page of many open cases is taken from the index in order: nothing is scanned whole or sorted."""
     city = _read_city()
     pool = await open_board_pool(database_url)
     try:
@@ -289,9 +289,9 @@ async def test_a_queue_is_read_through_its_indexes(database_url: str) -> None:
             await connection.execute(
                 """
                 INSERT INTO cases
-                SELECT id, id, n::text, 2, 2, 1, 'dispatched', 'fast', 'noise', 'P3', place, place, 3, NULL,
-                       'community_office', place, 'good', false, false, 1, 0, at, at, NULL, NULL, NULL, NULL, false,
-                       NULL, NULL, '{}', at + n % 500 * interval '1 minute', at, 1, at
+                SELECT id, id, n::text, 2, 2, 1, 'dispatched', 'fast', 'noise', 'P3', place, place, 3,
+                       NULL, 'community_office', place, 'good', false, false, 1, 0, at, at, NULL, NULL,
+                       NULL, NULL, false, NULL, NULL, '{}', at + n % 500 * interval '1 minute', at, 1, at
                 FROM (SELECT n, at, ($1::text[])[1 + n % cardinality($1)] AS place,
                              (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
                               || '7' || left(md5(n::text), 3) || '8' || left(md5(n::text), 15))::uuid AS id

@@ -247,7 +247,7 @@ async def test_an_open_line_does_not_hold_up_the_end_of_the_process(
     )
     client = await desk.sign_in(TOWN)
     other = desk.client()
-    other.base_url = f"http://127.0.0.1:{port}"  # type: ignore[assignment]
+    other.base_url = f"http://127.0.0.1:{port}"
     other.cookies = client.cookies
     try:
         await _answers(other)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -191,3 +192,8 @@ async def test_stop_is_bounded_and_ends_every_wait(own_broker: Console) -> None:
                 await wait
     finally:
         os.kill(pid, signal.SIGCONT)
+
+    async def no_thread_of_it_is_left() -> bool:
+        return not any(thread.name.startswith("test-") for thread in threading.enumerate())
+
+    await eventually(no_thread_of_it_is_left, 10)

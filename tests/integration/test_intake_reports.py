@@ -60,6 +60,8 @@ async def test_an_accepted_report_is_on_the_topic_with_everything_personal_seale
         *("courier", "pothole", "V11", "named"),
         (),
     )
+    assert report.captured_at is not None
+    assert report.sealed is not None
     assert report.captured_at.isoformat() == "2026-11-24T08:00:00+08:00"
     for words in ("龙西路", "王师傅", "13800000000", "120.58"):
         assert words.encode() not in record.value

@@ -1,4 +1,4 @@
-"""A batch of good messages in a real PostgreSQL: what is written, what is published, and what a repeat does."""
+"""A batch of good messages in a real PostgreSQL: what is written and published, and what a repeat does."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from services.adapters import codec
 from services.adapters.clock import Clock
@@ -15,6 +16,7 @@ from services.domain.case import NEVER
 from services.domain.evolve import replay
 from services.domain.messages import SYSTEM_ACTOR, Content, Location
 from tests.domain.small_case import COUNTABLE, REPORTER, T0, WORKS, WORKS_OF_T2, at, dispatcher
+from tests.integration import one_database
 from tests.integration.router_desk import (
     SECRET,
     Database,
@@ -29,18 +31,27 @@ from tests.integration.router_desk import (
     not_published,
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def desk(database_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
-    await load_city(database_url, tmp_path)
-    desk = Desk(database_url, Clock())
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def book_url(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    async with one_database.made(postgres_url) as url:
+        await load_city(url, tmp_path_factory.mktemp("city"))
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(book_url: str) -> AsyncIterator[Desk]:
+    desk = Desk(book_url, Clock())
     yield desk
     await desk.book.close()
 
 
-@pytest.fixture
-async def db(desk: Desk) -> AsyncIterator[Database]:
-    async with looking(desk.url) as db:
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def db(book_url: str) -> AsyncIterator[Database]:
+    async with looking(book_url) as db:
+        await db.empty()
         yield db
 
 
@@ -307,7 +318,7 @@ async def test_progress_is_raised_and_never_lowered(desk: Desk, db: Database) ->
 
 
 async def test_progress_is_never_used_to_skip(desk: Desk, db: Database) -> None:
-    """An offset below the mark that has no outcome is decided like any other (a restored broker, a new topic)."""
+    """An offset below the mark without an outcome is decided like any other (a restored broker)."""
     inbox = Inbox()
     early, late = inbox.report(), inbox.report()
     await desk.handle(late)
@@ -326,22 +337,14 @@ async def test_a_stamp_ahead_of_the_brokers_time_is_clamped(desk: Desk, db: Data
     assert {row[0] for row in rows} == {T0 + timedelta(seconds=2)}
 
 
-async def test_the_clocks_offset_is_no_skew(database_url: str, tmp_path: Path) -> None:
-    (tmp_path / "city").mkdir()
-    await load_city(database_url, tmp_path / "city")
+async def test_the_clocks_offset_is_no_skew(book_url: str, db: Database, tmp_path: Path) -> None:
     (tmp_path / "offset").write_text("3600")
-    desk = Desk(database_url, Clock(tmp_path / "offset"))
+    desk = Desk(book_url, Clock(tmp_path / "offset"))
     said = await desk.handle(Inbox().report(received_at=at(1), appended_at=T0))
     assert said.events[0].occurred_at == at(1)
-    changed_at = (await looked(database_url, "SELECT changed_at FROM cases")) - timedelta(hours=1)
+    changed_at = await db.value("SELECT changed_at FROM cases") - timedelta(hours=1)
     assert abs(changed_at - datetime.now(UTC)) < timedelta(minutes=1), "stamped by the same clock"
     await desk.book.close()
-
-
-async def looked(database_url: str, query: str) -> datetime:
-    async with looking(database_url) as db:
-        found: datetime = await db.value(query)
-    return found
 
 
 async def test_the_instant_a_pass_deadline_names_is_not_clamped(desk: Desk, db: Database) -> None:
@@ -369,10 +372,10 @@ async def test_events_carry_the_version_that_was_active(desk: Desk, db: Database
     first = await desk.handle(report)
     (tmp_path / "again").mkdir()
     changed = {**COUNTABLE, "city.toml": COUNTABLE["city.toml"].replace("小城", "大城")}
-    assert await load_city(desk.url, tmp_path / "again", changed) == 2
+    changed_to = await load_city(desk.url, tmp_path / "again", changed)
     second = await desk.handle(inbox.command(case_of(report), "accept", WORKS))
-    assert {e.city_version for e in first.events} == {1}
-    assert {e.city_version for e in second.events} == {2}
+    assert {e.city_version for e in first.events} == {changed_to - 1}
+    assert {e.city_version for e in second.events} == {changed_to}
     assert (await desk.handle(report)).events == first.events, "what was decided stays"
 
 

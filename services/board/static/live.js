@@ -2,10 +2,11 @@
 import { $, icon, moment, now, signIn, t } from './page.js'
 
 const STALE_MS = 20000
+const AGAIN_MS = 3000
 
 /** `onCase(data)` for each nudge, `onAll()` whenever everything must be read again. */
 export function watch(hub, onCase, onAll) {
-  const line = { open: false, failed: false, lastGood: now(), read: null }
+  const line = { open: false, failed: false, lastGood: now(), retry: 0 }
   const source = new EventSource(`/v1/stream?hub=${hub}`)
 
   const show = () => {
@@ -42,8 +43,10 @@ export function watch(hub, onCase, onAll) {
   addEventListener('pageshow', (event) => { if (event.persisted) location.reload() })
 
   return (good) => {
-    line.failed = !good
+    clearTimeout(line.retry)
     if (good) line.lastGood = now()
+    else line.retry = setTimeout(onAll, AGAIN_MS)
+    line.failed = !good
     show()
   }
 }

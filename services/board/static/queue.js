@@ -106,7 +106,7 @@ async function read() {
     if (turned !== view.turn) return
     reading = false
     if (again) { again = false; read() }
-  }, Math.max(QUIET_MS, 4 * (Date.now() - began)) * (answer.status ? 1 : 2))
+  }, answer.status === 200 ? Math.min(Math.max(QUIET_MS, 4 * (Date.now() - began)), 10000) : QUIET_MS)
 }
 
 /** Another filter, order or page: what is under way for the old one no longer counts. */

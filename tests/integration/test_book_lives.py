@@ -1,0 +1,192 @@
+"""The same random lives through the real book: what stands there is what the pure functions make of them.
+
+Every life's messages come in batches of random size, each batch in its own transaction, so that a case is
+read back, changed and written again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC
+
+import pytest
+import pytest_asyncio
+
+from services.adapters import codec
+from services.adapters.clock import Clock
+from services.domain.events import Event
+from services.domain.evolve import replay
+from services.domain.messages import Outcome
+from services.router.reading import Incoming
+from tests.domain.random_life import Walk, walk
+from tests.integration import one_database
+from tests.integration.router_desk import (
+    Database,
+    Desk,
+    Inbox,
+    Published,
+    in_order,
+    load_city,
+    looking,
+    message_of,
+    wait_for,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def book_url(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    async with one_database.made(postgres_url) as url:
+        await load_city(url, tmp_path_factory.mktemp("city"))
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(book_url: str) -> AsyncIterator[Desk]:
+    desk = Desk(book_url, Clock())
+    yield desk
+    await desk.book.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def db(book_url: str) -> AsyncIterator[Database]:
+    async with looking(book_url) as db:
+        yield db
+
+
+def messages(life: Walk, inbox: Inbox) -> list[Incoming]:
+    partition = int(life.case.case_id[-2:], 16) % 8
+    first = inbox.put(codec.REPORTS, codec.report_record(life.report), partition=partition)
+    return [
+        first,
+        *(
+            inbox.put(
+                codec.CASE_COMMANDS,
+                codec.command_record(command, "board"),
+                partition=partition,
+                appended_at=now,
+            )
+            for command, now, _ in life.taken
+        ),
+    ]
+
+
+def comparable(event: Event) -> Event:
+    """The book is version 1 of the city; the order of rows inside a body is no fact."""
+    body = event.payload
+    if event.type == "VerificationFailed":
+        body = replace(body, reopened=tuple(sorted(body.reopened, key=lambda d: (d.clock, d.set_seq))))
+    return replace(event, city_version=1, payload=body)
+
+
+def told(outcome: Outcome) -> tuple[str, str | None, str | None]:
+    return outcome.outcome, outcome.code, outcome.field
+
+
+async def test_lives_in_batches_stand_in_the_book_as_they_were_decided(desk: Desk, db: Database) -> None:
+    chance = random.Random(11)
+    inbox = Inbox()
+    lives = [walk(1000 + seed) for seed in range(40)]
+    waiting = [messages(life, inbox) for life in lives]
+    said_of: dict[str, tuple[str, str | None, str | None]] = {}
+    while any(waiting):
+        batch = []
+        for one in waiting:
+            taken = chance.randrange(8)
+            batch += one[:taken]
+            del one[:taken]
+        said = await desk.handle(*batch)
+        assert said.letters == []
+        said_of |= {outcome.command_id: told(outcome) for outcome in said.outcomes}
+    for life in lives:
+        events = await db.events(life.case.case_id)
+        assert [comparable(event) for event in events] == [comparable(event) for event in life.events]
+        assert await db.case(life.case.case_id) == in_order(replay(events))
+        assert await db.case(life.case.case_id) == in_order(replace(life.case, city_version=1))
+        due_at = await db.value("SELECT due_at FROM cases WHERE case_id = $1", life.case.case_id)
+        assert due_at.replace(tzinfo=UTC) == life.case.due_at, "the driver gives infinity without a zone"
+        for command, _, settled in life.taken:
+            refusal = settled.refusal
+            assert said_of[command.command_id] == (
+                ("refused", refusal.code, refusal.field) if refusal else ("applied", None, None)
+            )
+
+
+async def test_lives_that_are_all_replayed_change_nothing(desk: Desk, db: Database) -> None:
+    inbox = Inbox()
+    lives = [walk(2000 + seed, length=25) for seed in range(10)]
+    batch = [message for life in lives for message in messages(life, inbox)]
+    chance = random.Random(12)
+    before = await desk.handle(*batch)
+    counts = await db.counts()
+    for _ in range(3):
+        # any part of what was done, from any offset, as after a crash
+        start = chance.randrange(len(batch))
+        again = await desk.handle(*batch[start:])
+        known = {(event.case_id, event.seq): event for event in before.events}
+        assert all(known[event.case_id, event.seq] == event for event in again.events)
+        outcomes = {outcome.command_id: outcome for outcome in before.outcomes}
+        assert all(outcomes[outcome.command_id] == outcome for outcome in again.outcomes)
+        assert len(again.outcomes) == len(batch) - start
+    assert await db.counts() == counts
+
+
+async def test_two_workers_that_both_have_the_messages_and_lose_their_sessions(
+    desk: Desk, db: Database, book_url: str
+) -> None:
+    """A rebalance that went wrong, with a database that cuts sessions: each message is still decided once."""
+    inbox = Inbox()
+    lives = [walk(3000 + seed, length=20) for seed in range(12)]
+    parts = [messages(life, inbox) for life in lives]
+    everything = [one for part in parts for one in part]
+    other = Desk(book_url, Clock())
+
+    async def work(worker: Desk, chance: random.Random) -> None:
+        left = [list(part) for part in chance.sample(parts, len(parts))]
+        while any(left):
+            batch = []
+            for part in left:
+                taken = chance.randrange(6)
+                batch += part[:taken]
+                # some of it comes again in the next batch
+                del part[: max(0, taken - chance.randrange(2)) if len(part) > taken else taken]
+            await worker.handle(*batch)
+
+    async def cut_one() -> int | None:
+        pid: int | None = await db.value(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'router' AND xact_start IS NOT NULL"
+            " AND datname = current_database() ORDER BY random() LIMIT 1"
+        )
+        return pid if pid and await db.value("SELECT pg_terminate_backend($1)", pid) else None
+
+    cuts: list[int] = []
+
+    async def cut() -> None:
+        while len(cuts) < 8:
+            cuts.append(await wait_for(cut_one, "a router is in a transaction"))
+
+    cutting = asyncio.create_task(cut())
+    await asyncio.gather(work(desk, random.Random(21)), work(other, random.Random(22)))
+    cutting.cancel()
+    await asyncio.gather(cutting, return_exceptions=True)
+    await other.book.close()
+    assert cuts
+    published = Published([*desk.published, *other.published])
+    seen = {(event.case_id, event.seq) for event in published.events}
+    outcomes = {outcome.command_id: outcome for outcome in published.outcomes}
+    assert set(outcomes) == {message_of(one).command_id for one in everything}
+    assert all(outcomes[one.command_id] == one for one in published.outcomes), "one outcome each"
+    assert published.letters == []
+    for life in lives:
+        events = await db.events(life.case.case_id)
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert {(event.case_id, event.seq) for event in events} <= seen
+        assert await db.case(life.case.case_id) == in_order(replay(events))
+        steps = [event.payload.deadline_id for event in events if hasattr(event.payload, "deadline_id")]
+        assert len(set(steps)) == len(steps)
+        ranges = sorted(r for o in outcomes.values() for r in o.events if r[0] == life.case.case_id)
+        assert [seq for _, first, last in ranges for seq in range(first, last + 1)] == [e.seq for e in events]

@@ -1,0 +1,202 @@
+"""Slots held by advisory locks, and what a process asks of the database before it calls itself ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import pytest
+import pytest_asyncio
+
+from services.adapters.clock import Clock
+from services.adapters.health import DatabaseHealth
+from services.adapters.migrations import read_migrations
+from services.adapters.slot import ROUTER, TIMEKEEPER, Slot, SlotTaken
+from tests.integration import one_database
+from tests.integration.router_desk import Database, looking, wait_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def book_url(postgres_url: str) -> AsyncIterator[str]:
+    async with one_database.made(postgres_url) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def db(book_url: str) -> AsyncIterator[Database]:
+    async with looking(book_url) as db:
+        yield db
+        await wait_for(lambda: no_slot_is_held(db), "every slot is given back")
+
+
+async def no_slot_is_held(db: Database) -> bool:
+    held = await db.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = "
+                          "(SELECT oid FROM pg_database WHERE datname = current_database())")  # fmt: skip
+    return bool(held == 0)
+
+
+async def holder_of(db: Database, kind: int, number: int) -> int | None:
+    pid: int | None = await db.value(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = $1::int::oid"
+        " AND objid = $2::int::oid"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        kind,
+        number,
+    )
+    return pid
+
+
+async def end(db: Database, slot: Slot, kind: int) -> int:
+    """The server ends the slot's session, and the slot's side has noticed."""
+    pid = await holder_of(db, kind, slot.number)
+    assert pid is not None
+    assert await db.value("SELECT pg_terminate_backend($1)", pid)
+
+    async def noticed() -> bool:
+        return slot._conn.is_closed() and await holder_of(db, kind, slot.number) is None
+
+    await wait_for(noticed, "the session is gone")
+    return pid
+
+
+async def test_two_workers_get_two_slots_and_a_free_one_is_taken_first(book_url: str, db: Database) -> None:
+    first, second = await Slot.take(book_url, ROUTER), await Slot.take(book_url, ROUTER)
+    assert (first.number, second.number) == (0, 1)
+    keeper = await Slot.take(book_url, TIMEKEEPER, most=1)
+    assert keeper.number == 0, "the kinds do not know each other"
+    first.release()
+
+    async def is_free() -> bool:
+        return await holder_of(db, ROUTER, 0) is None
+
+    await wait_for(is_free, "slot 0 is free")
+    third = await Slot.take(book_url, ROUTER)
+    assert third.number == 0
+    for one in (second, keeper, third):
+        one.release()
+
+
+async def test_many_at_once_get_a_slot_each(book_url: str, db: Database) -> None:
+    slots = await asyncio.gather(*(Slot.take(book_url, ROUTER) for _ in range(6)))
+    assert sorted(slot.number for slot in slots) == list(range(6))
+    for slot in slots:
+        slot.release()
+
+
+async def test_when_all_are_held_it_is_said(book_url: str, db: Database) -> None:
+    keeper = await Slot.take(book_url, TIMEKEEPER, most=1)
+    with pytest.raises(SlotTaken, match="all 1 slots"):
+        await Slot.take(book_url, TIMEKEEPER, most=1)
+    keeper.release()
+
+
+async def test_a_session_that_ended_is_taken_again(book_url: str, db: Database) -> None:
+    slot = await Slot.take(book_url, ROUTER)
+    before = await holder_of(db, ROUTER, 0)
+    await slot.hold()
+    assert await holder_of(db, ROUTER, 0) == before, "while it holds, nothing is done"
+    ended = await end(db, slot, ROUTER)
+    assert ended == before
+    await slot.hold()
+    assert await holder_of(db, ROUTER, 0) not in (None, ended)
+    slot.release()
+
+
+async def test_a_slot_that_another_took_meanwhile_is_not_held(book_url: str, db: Database) -> None:
+    slot = await Slot.take(book_url, ROUTER)
+    await end(db, slot, ROUTER)
+    successor = await Slot.take(book_url, ROUTER)
+    assert successor.number == slot.number
+    with pytest.raises(SlotTaken, match="slot 0 is held by another"):
+        await slot.hold()
+    successor.release()
+
+
+class SkewedClock(Clock):
+    """This machine's clock runs wrong, which no offset file says."""
+
+    def __init__(self, skew: timedelta) -> None:
+        super().__init__()
+        self._skew = skew
+
+    def now(self) -> datetime:
+        return super().now() + self._skew
+
+
+async def said(url: str, clock: Clock) -> str | None:
+    health = DatabaseHealth(url, clock)
+    try:
+        return await health.check()
+    finally:
+        await health.close()
+
+
+async def test_a_whole_database_and_a_true_clock_are_well(book_url: str) -> None:
+    health = DatabaseHealth(book_url, Clock())
+    assert [await health.check() for _ in range(3)] == [None, None, None]
+    await health.close()
+
+
+async def test_missing_migrations_are_named(postgres_url: str) -> None:
+    async with one_database.made(postgres_url, migrated=False) as url:
+        answer = await said(url, Clock())
+    assert answer == "migrations are missing: " + ", ".join(one.name for one in read_migrations())
+
+
+async def test_a_migration_that_was_edited_is_named(postgres_url: str) -> None:
+    async with one_database.made(postgres_url) as url:
+        async with looking(url) as db:
+            await db.conn.execute("UPDATE schema_migrations SET sha256 = 'other' WHERE number = 1")
+        answer = await said(url, Clock())
+    assert answer is not None
+    assert "0001_book.sql was edited" in answer
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(5, "+5.0 s"), (-90, "-90.0 s")])
+async def test_a_clock_that_is_off_is_told_by_how_much(book_url: str, seconds: int, told: str) -> None:
+    answer = await said(book_url, SkewedClock(timedelta(seconds=seconds)))
+    assert answer == f"this clock is {told} off the database's"
+
+
+async def test_half_a_second_is_no_skew(book_url: str) -> None:
+    assert await said(book_url, SkewedClock(timedelta(seconds=-0.5))) is None
+
+
+async def test_a_clock_moved_for_all_is_no_skew(
+    book_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("clock") / "offset"
+    file.write_text("86400")
+    assert await said(book_url, Clock(file)) is None
+
+
+async def test_years_that_run_out_are_told(book_url: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("clock") / "offset"
+    years = datetime(2040, 3, 1) - datetime.now()  # noqa: DTZ001, DTZ005
+    file.write_text(str(years.total_seconds()))
+    assert await said(book_url, Clock(file)) == "partitions of cases end on 2041-01-01: migrate to make more"
+
+
+async def test_a_database_that_is_away_is_an_answer_and_so_is_its_return(
+    book_url: str, unused_tcp_port: int
+) -> None:
+    nowhere = f"postgresql://postgres@127.0.0.1:{unused_tcp_port}/none"
+    answer = await said(nowhere, Clock())
+    assert answer is not None
+    assert "Connect" in answer
+    health = DatabaseHealth(book_url, Clock())
+    assert await health.check() is None
+    async with looking(book_url) as db:
+        assert await db.value(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'health' AND datname = current_database()"
+        )
+
+    async def is_well() -> bool:
+        return await health.check() is None
+
+    await wait_for(is_well, "it asks again")
+    await health.close()

@@ -1,0 +1,156 @@
+"""One timekeeper works, others stand by: over a real database, with the sends kept instead of a broker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.adapters import codec
+from services.adapters.clock import Clock
+from services.adapters.kafka_producer import NotConfirmed
+from services.domain import ids
+from services.domain.messages import CaseCommand, PassDeadline
+from services.timekeeper.app import _keep_time
+from tests.domain.small_case import T0
+from tests.integration import one_database
+from tests.integration.router_desk import Database, fresh_id, looking, wait_for
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class Sends:
+    """In the producer's place; `fails` as many sends first."""
+
+    def __init__(self, fails: int = 0) -> None:
+        self.commands: list[CaseCommand] = []
+        self.fails = fails
+
+    async def send(self, topic: str, record: codec.Record) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise NotConfirmed("the broker has not answered yet")
+        assert topic == codec.CASE_COMMANDS
+        self.commands.append(codec.decode(record[2], record[1]))
+
+    async def any(self) -> bool:
+        return bool(self.commands)
+
+
+@contextlib.asynccontextmanager
+async def timekeeper(database_url: str, sends: Sends) -> AsyncIterator[asyncio.Task[None]]:
+    producer: Any = sends
+    working = asyncio.create_task(_keep_time(database_url, Clock(), producer))
+    try:
+        yield working
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def book_url(postgres_url: str) -> AsyncIterator[str]:
+    async with one_database.made(postgres_url) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def db(book_url: str) -> AsyncIterator[Database]:
+    async with looking(book_url) as db:
+        await db.empty()
+        yield db
+
+
+async def due_step(db: Database) -> str:
+    """A step that is due now; the id of its case."""
+    case_id = ids.case_id(T0, fresh_id())
+    await db.conn.execute(
+        "INSERT INTO deadlines (case_id, clock, stage, set_seq, limit_text, start_at, due_at, official, step,"
+        " next_at, pauses) VALUES ($1, 'owner', 'accept', 2, '4h C24', $2, $2, true, 'warning', $2, '{}')",
+        case_id,
+        datetime.now(UTC),
+    )
+    return case_id
+
+
+async def sessions(db: Database, room: str) -> int:
+    count: int = await db.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database()",
+        room,
+    )
+    return count
+
+
+async def test_a_due_step_becomes_an_ordinary_command_of_the_system(book_url: str, db: Database) -> None:
+    case_id = await due_step(db)
+    sends = Sends()
+    async with timekeeper(book_url, sends):
+        await wait_for(sends.any, "the command")
+    (command,) = sends.commands
+    assert (command.case_id, command.type, command.actor.roles) == (case_id, "pass_deadline", ("system",))
+    assert isinstance(command.payload, PassDeadline)
+    assert command.payload.deadline_id == ids.deadline_id(case_id, "owner", "accept", "warning", 2)
+    assert command.payload.step_at <= command.received_at
+    assert command.expected_seq is None
+
+
+async def test_the_one_that_stands_by_takes_over_when_the_other_ends(book_url: str, db: Database) -> None:
+    first, second = Sends(), Sends()
+    async with timekeeper(book_url, second) as standing_by:
+        # whoever was first works; the other one sends nothing
+        await wait_for(lambda: works(db), "one works")
+        async with timekeeper(book_url, first):
+            await due_step(db)
+            await wait_for(second.any, "the one that works sends")
+        assert first.commands == []
+        assert not standing_by.done()
+    async with timekeeper(book_url, first):
+        await wait_for(first.any, "a successor sends what is still open")
+
+
+async def works(db: Database) -> bool:
+    return bool(await sessions(db, "timekeeper"))
+
+
+async def test_a_worker_that_lost_its_lock_stands_by_and_leaves_nothing_open(
+    book_url: str, db: Database
+) -> None:
+    sends = Sends()
+    async with timekeeper(book_url, sends) as working:
+        await wait_for(lambda: works(db), "it works")
+        # the server ends its lock's session; a rival has the lock before it looks again
+        async with looking(book_url) as rival:
+            waiting = asyncio.create_task(rival.conn.execute("SELECT pg_advisory_lock($1, $2)", 0x71ED, 0))
+            await wait_for(lambda: waits(db), "the rival waits")
+            await db.value(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'slot' AND datname = current_database()"
+            )
+            await waiting
+
+            async def idle() -> bool:
+                return not await works(db)
+
+            await wait_for(idle, "it stands by, without a session of its rounds")
+            await due_step(db)
+            assert not working.done()
+            assert sends.commands == []
+        await wait_for(sends.any, "it works again once the rival is gone")
+
+
+async def waits(db: Database) -> bool:
+    return bool(await db.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+
+
+async def test_a_broker_that_is_away_is_asked_again(book_url: str, db: Database) -> None:
+    case_id = await due_step(db)
+    sends = Sends(fails=2)
+    async with timekeeper(book_url, sends) as working:
+        await wait_for(sends.any, "sent at the third look")
+        assert not working.done()
+    assert [command.case_id for command in sends.commands] == [case_id]
