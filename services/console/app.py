@@ -6,9 +6,10 @@ import sys
 
 import typer
 
+from services.adapters import logs
 from services.adapters.embedded import running
 from services.adapters.embedded.cannot_start import CannotStart
-from services.adapters.settings import EXIT_CONFIGURATION, SettingsError
+from services.adapters.settings import EXIT_CONFIGURATION, Settings, SettingsError
 from services.console import calendar, city, dead_letters, staff
 from services.console.due import due
 from services.console.explain import explain
@@ -40,6 +41,9 @@ def _find_running_stack(context: typer.Context) -> None:
 
 def main() -> None:
     try:
+        # what a command says goes to standard output; adapters may only warn, and beside it
+        quiet = Settings().model_copy(update={"log_level": "WARNING"})
+        logs.configure("console", quiet, stream=sys.stderr)
         app()
     except (CannotStart, SettingsError) as problem:
         print(f"pioneer-hub: {problem}", file=sys.stderr)
