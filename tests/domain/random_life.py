@@ -54,9 +54,9 @@ ACTORS = (WORKS, *(dispatcher(hub) for hub in ("C", "C", "T1", "T1", "V11", "V12
 STRANGERS = (WORKS_OF_T2, REPORTER, NOBODY)
 
 
-def city_at(command: CaseCommand) -> City:
+def city_at(command: CaseCommand, later: City = IN_OFFICIAL_YEARS) -> City:
     """Each recount finds two years official that nobody else knows of."""
-    return IN_OFFICIAL_YEARS if command.type == "recompute_dues" else CITY
+    return later if command.type == "recompute_dues" else CITY
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Walk:
     taken: list[tuple[CaseCommand, datetime, Settled]] = field(default_factory=list)
 
 
-def walk(seed: int, length: int = 45) -> Walk:
+def walk(seed: int, length: int = 45, later: City = IN_OFFICIAL_YEARS) -> Walk:
     chance = random.Random(seed)
     first = report(chance.choice(CATEGORIES), hub_code="V11")
     begun = filing(first, place=IN_V11)
@@ -87,7 +87,7 @@ def walk(seed: int, length: int = 45) -> Walk:
             payload=WIRE_TYPES[kind](**values(chance, kind, life.case)),
             expected_seq=chance.choice((None, None, life.case.seq, life.case.seq, life.case.seq - 2)),
         )
-        settled = settle(life.case, command, now=now, city=city_at(command))
+        settled = settle(life.case, command, now=now, city=city_at(command, later))
         life.taken.append((command, now, settled))
         life.events += settled.events
         life.case = settled.case

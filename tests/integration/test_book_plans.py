@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from services.adapters import book, due_rows, health
+from services.adapters import book, case_history, due_rows, health, recount_rows
 from services.adapters.postgres import connect
 from services.domain import ids
 from tests.domain.small_case import T0, at
@@ -91,9 +91,15 @@ async def timekeeper(url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Recor
     await conn.close()
 
 
-@pytest.mark.parametrize("file", ["book", "timekeeper", "health"])
+@pytest.mark.parametrize("file", ["book", "timekeeper", "health", "recount", "history"])
 async def test_every_statement_is_prepared(fresh_url: str, file: str) -> None:
-    statements = {"book": book.SQL, "timekeeper": due_rows.SQL, "health": health.SQL}[file]
+    statements = {
+        "book": book.SQL,
+        "timekeeper": due_rows.SQL,
+        "health": health.SQL,
+        "recount": recount_rows.SQL,
+        "history": case_history.SQL,
+    }[file]
     assert len(statements) >= 2
     conn = await connect(fresh_url, room="tests")
     try:
@@ -158,8 +164,8 @@ CHANGED_CASES: Sequence[Any] = (
     column(False), column(None), column(None), column("{}"), column(T0), column(T0), T0, *BOUNDS, column(1),
 )  # fmt: skip
 CHANGED_DEADLINES: Sequence[Any] = (
-    [*CASES], column("owner"), column("accept"), column(1), column(T0), column("due"), column(None),
-    column(T0), column(None), column("{}"), *BOUNDS,
+    [*CASES], column("owner"), column("accept"), column(1), column(T0), column(True), column("due"),
+    column(None), column(T0), column(None), column("{}"), *BOUNDS,
 )  # fmt: skip
 
 BY_CASE: dict[str, tuple[str, Sequence[Any]]] = {
