@@ -123,10 +123,15 @@ async def publish(app: App, records: Iterable[tuple[str, Record]]) -> None:
 async def _publish(producer: Any, records: Iterable[tuple[str, Record]]) -> None:
     by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
     counts: dict[str, int] = {}
+    # A case's events and outcome share their key; murmur2 is plain Python.
+    hashes: dict[bytes, int] = {}
     for topic, record in records:
         if topic not in counts:
             counts[topic] = len(await producer.partitions_for(topic))
-        by_partition[topic, (murmur2(record[0]) & 0x7FFFFFFF) % counts[topic]].append(record)
+        key = record[0]
+        if key not in hashes:
+            hashes[key] = murmur2(key) & 0x7FFFFFFF
+        by_partition[topic, hashes[key] % counts[topic]].append(record)
     acknowledged: list[asyncio.Future[Any]] = []
     for (topic, partition), queue in by_partition.items():
         batch = producer.create_batch()

@@ -21,6 +21,7 @@ from services.adapters import codec, ops_http
 from services.adapters.city_book import load_folder
 from services.adapters.seal import SealKeys
 from services.adapters.settings import Settings
+from services.domain.errors import Malformed
 from services.intake.app import make_app
 from services.intake.door import Door
 from tests.domain.small_city import FILES
@@ -97,8 +98,12 @@ async def messages(broker: str, topic: str, wanted: Callable[[Any], bool]) -> li
         ends = await consumer.end_offsets(places)
         while any([await consumer.position(place) < ends[place] for place in places]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                decoded = ((record, codec.decode(record.headers, record.value)) for record in records)
-                found += [(record, message) for record, message in decoded if wanted(message)]
+                for record in records:
+                    # Other tests put what cannot be read on the same broker.
+                    with contextlib.suppress(Malformed):
+                        message = codec.decode(record.headers, record.value)
+                        if wanted(message):
+                            found.append((record, message))
     finally:
         await consumer.stop()
     return found
