@@ -30,6 +30,9 @@ PARTS: Final = ("kafka", "postgres", *ROOMS)
 
 # The group of the router workers, asked about so that the first of them finds it coordinated.
 _ROUTERS: Final = "pioneer-router"
+DEMO_SPEED: Final = "15"
+"""A quarter of an hour's reports within a minute."""
+
 _SERVER_SECONDS: Final = 60.0
 _ROOM_SECONDS: Final = 60.0
 
@@ -95,6 +98,8 @@ class Stack:
                     str(file.absolute()),
                     "--url",
                     url,
+                    "--speed",
+                    DEMO_SPEED,
                 ],
                 environment=running.room_environment({}),
                 ready=lambda: asyncio.sleep(0, True),

@@ -40,6 +40,25 @@ def sample_reports() -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.strip()]
 
 
+def one_of_each_category() -> list[dict[str, Any]]:
+    """The first plain line of each category: valid, and placed by its point or its QR alone.
+
+    Not `courier_rights`: at the district, confidential, no second hub may read and verify it.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for sample in sample_reports():
+        body, category = sample["body"], sample["body"].get("category", "other")
+        at = body.get("location")
+        plain = (at is None) == ("hub_code" in body)
+        coarse = at is not None and at.get("accuracy_m", 0) > 200
+        if sample["expect"]["status"] != 202 or not plain or coarse or category == "courier_rights":
+            continue
+        # somebody other than the handler's hub must be able to verify
+        if belongs(body).place_code is not None:
+            found.setdefault(category, sample)
+    return list(found.values())
+
+
 def belongs(body: dict[str, Any]) -> Belongs:
     hubs = {row["code"]: row for row in rows("hubs")}
     deepest, quality = _deepest(body, hubs)
