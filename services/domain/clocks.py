@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from services.domain import ids
 from services.domain.case import Deadline
-from services.domain.city import City, LadderStep
+from services.domain.city import NO_CATEGORY, City, LadderStep
 from services.domain.events import Clock, Due
 from services.domain.limits import Limit, parse_limit
 from services.domain.working_time import WALL, WorkingTime
 
 Pauses = tuple[tuple[datetime, datetime], ...]
+ACCEPT = "accept"
 _DUE = 100
 
 
@@ -115,3 +116,10 @@ def is_breached(city: City, deadline: Deadline) -> bool:
 def step_id(case_id: str, deadline: Deadline) -> str:
     """The `deadline_id` of a deadline's next step."""
     return ids.deadline_id(case_id, deadline.clock, deadline.stage, deadline.step or "", deadline.set_seq)
+
+
+def owner_limits(city: City, category: str) -> list[tuple[str, Limit]]:
+    """The stages of the owner's clock in order, acceptance first; a category that is gone counts as none."""
+    rules = city.categories.get(category) or city.categories[NO_CATEGORY]
+    accept = [(ACCEPT, rules.accept)] if rules.accept is not None else []
+    return accept + [(m.stage, m.limit) for m in rules.milestones]

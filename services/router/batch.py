@@ -21,10 +21,11 @@ from services.adapters.clock import Clock
 from services.domain import ids
 from services.domain.case import Case
 from services.domain.city import City
-from services.domain.decide import Settled, file_report, settle
 from services.domain.events import Event
+from services.domain.filing import file_report
 from services.domain.geo import to_wgs84
 from services.domain.messages import CaseCommand, Content, DeadLetter, Outcome, SubmitReport
+from services.domain.settling import Settled, settle
 from services.router.reading import Read, dead_letter, place_report
 
 _AHEAD = timedelta(seconds=2)

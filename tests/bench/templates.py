@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from services.adapters import codec, rows
 from services.adapters.seal import SealKeys
-from services.domain.decide import file_report
+from services.domain.filing import file_report
 from services.domain.messages import Outcome
 from services.router.batch import _content_row
 from services.router.reading import place_report

@@ -14,8 +14,8 @@ from services.adapters.city_files import read_city
 from services.adapters.seal import SealKeys
 from services.domain.case import NEVER, Case
 from services.domain.clocks import step_id
-from services.domain.decide import Settled, file_report, settle
 from services.domain.events import EVENT_TYPES, Event
+from services.domain.filing import file_report
 from services.domain.messages import (
     SYSTEM_ACTOR,
     TYPE_OF,
@@ -42,6 +42,7 @@ from services.domain.messages import (
     SubmitResolution,
 )
 from services.domain.place import Place
+from services.domain.settling import Settled, settle
 from tests.contract.judge import faults, record
 from tests.domain.small_city import FILES
 

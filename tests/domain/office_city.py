@@ -8,8 +8,8 @@ from typing import Final
 from services.domain import ids
 from services.domain.case import Case
 from services.domain.city import City
-from services.domain.decide import Settled
 from services.domain.messages import SYSTEM_ACTOR
+from services.domain.settling import Settled
 from tests.domain.small_case import COUNTABLE, act, city_of, filed
 from tests.domain.wuzhong import FOLDER, YEAR_2027, ZONE
 

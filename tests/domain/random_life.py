@@ -10,7 +10,6 @@ from typing import Any
 from services.domain import clocks
 from services.domain.case import Case
 from services.domain.city import City
-from services.domain.decide import Settled, settle
 from services.domain.events import Event
 from services.domain.messages import (
     OF_THE_SYSTEM,
@@ -20,6 +19,7 @@ from services.domain.messages import (
     CaseCommand,
     SubmitReport,
 )
+from services.domain.settling import Settled, settle
 from tests.domain.small_case import (
     CITY,
     GUARD_OF_V11,

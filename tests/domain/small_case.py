@@ -18,9 +18,10 @@ from services.domain.case import Case
 from services.domain.city import City
 from services.domain.city_problems import Lined
 from services.domain.city_rows import Table, header_of, read_rows
-from services.domain.decide import Settled, file_report, settle
+from services.domain.filing import file_report
 from services.domain.messages import SYSTEM_ACTOR, WIRE_TYPES, Actor, CaseCommand, SubmitReport
 from services.domain.place import Place
+from services.domain.settling import Settled, settle
 from tests.domain.small_city import FILES
 
 T0: Final = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)

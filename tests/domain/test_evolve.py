@@ -9,9 +9,9 @@ import pytest
 
 from services.adapters import codec
 from services.domain.case import NEVER, TERMINAL, Case
-from services.domain.decide import Settled, settle
 from services.domain.events import EVENT_TYPES, Event
 from services.domain.evolve import evolve, replay
+from services.domain.settling import Settled, settle
 from tests.domain.random_life import Walk, city_at, walk
 from tests.domain.small_case import WORKS, at
 

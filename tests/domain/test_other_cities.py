@@ -11,9 +11,10 @@ import pytest
 from services.adapters.city_files import read_city
 from services.domain.case import Case
 from services.domain.city import City
-from services.domain.decide import Settled, file_report, settle
+from services.domain.filing import file_report
 from services.domain.messages import SYSTEM_ACTOR, WIRE_TYPES, Actor, CaseCommand, SubmitReport
 from services.domain.place import Place
+from services.domain.settling import Settled, settle
 from tests.domain.small_city import FILES
 
 TWO_TIERS = {

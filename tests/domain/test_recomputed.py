@@ -12,8 +12,8 @@ import pytest
 
 from services.domain.case import Case
 from services.domain.city import City
-from services.domain.decide import Settled
 from services.domain.messages import SYSTEM_ACTOR, Actor
+from services.domain.settling import Settled
 from tests.domain.office_city import (
     CITY,
     FILES,

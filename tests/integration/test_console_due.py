@@ -11,9 +11,9 @@ from services.console.app import app
 from services.console.story import story
 from services.console.words import texts
 from services.domain.case import STATES
-from services.domain.decide import Settled
 from services.domain.events import EVENT_TYPES
 from services.domain.messages import SYSTEM_ACTOR
+from services.domain.settling import Settled
 from tests.domain.office_city import CITY, WITH_2027, climbed, local
 from tests.domain.random_life import walk
 from tests.domain.small_case import CITY as COUNTABLE_CITY
