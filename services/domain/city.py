@@ -92,6 +92,11 @@ class Category:
     def resolve(self) -> Limit | None:
         return self.milestones[-1].limit if self.milestones else None
 
+    @property
+    def hotlines(self) -> tuple[str, ...]:
+        """Whom to call at once: a report is no emergency call."""
+        return tuple(number for number in (self.redirect, self.hotline) if number is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Priority:
@@ -115,6 +120,29 @@ class LadderStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Tile:
+    """A scene to report with one tap: its likeliest category and the others it may turn out to be.
+
+    `icon` is an SVG path on a field of 24 × 24; `hotlines` are to be offered before anything else.
+    """
+
+    code: str
+    name_zh: str
+    name_en: str
+    icon: str
+    category: str
+    alternatives: tuple[str, ...]
+    hotlines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hotline:
+    number: str
+    name_zh: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True)
 class City:
     version: int
     name_zh: str
@@ -131,6 +159,8 @@ class City:
     categories: Mapping[str, Category]
     priorities: Mapping[str, Priority]
     ladder: tuple[LadderStep, ...]
+    tiles: tuple[Tile, ...]
+    hotlines: Mapping[str, Hotline]
     root: str = field(init=False)
     place_level: int = field(init=False)
     _chains: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)

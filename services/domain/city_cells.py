@@ -21,6 +21,8 @@ _WHOLE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _REAL: Final = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,15})?", re.ASCII)
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", re.ASCII)
 _MONTH_DAY: Final = re.compile(r"([0-9]{2})-([0-9]{2})", re.ASCII)
+_TELEPHONE: Final = re.compile(r"\+?[0-9]{2,15}", re.ASCII)
+_DRAWING: Final = re.compile(r"[Mm][MmLlHhVvCcSsQqTtAaZz0-9 .,-]{1,999}", re.ASCII)
 _HOUR: Final = "[01][0-9]|2[0-3]"
 _SPAN: Final = re.compile(rf"({_HOUR}):([0-5][0-9])-({_HOUR}|24(?=:00)):([0-5][0-9])", re.ASCII)
 _SOME_LEAP_YEAR: Final = 2024
@@ -53,6 +55,16 @@ class Cells:
 
     def hub_code(self, name: str) -> str:
         return self.matching(name, _HUB_CODE, "1 to 32 letters, digits, _ or -")
+
+    def telephone(self, name: str) -> str:
+        return self.matching(name, _TELEPHONE, "a telephone number of 2 to 15 digits")
+
+    def drawing(self, name: str) -> str:
+        return self.matching(name, _DRAWING, "an SVG path that begins with M, of 1,000 characters at most")
+
+    def listed(self, name: str) -> tuple[str, ...]:
+        """`one;other`: which of them are known is judged elsewhere."""
+        return tuple(self.named[name].split(";")) if self.named[name] else ()
 
     def words(self, name: str) -> str:
         text = self.named[name]

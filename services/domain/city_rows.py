@@ -34,6 +34,7 @@ SETTINGS: Final = "city.toml"
 AREAS: Final = "areas.geojson"
 TIERS, HUBS, UNITS = "tiers.csv", "hubs.csv", "units.csv"
 CATEGORIES, PRIORITIES, LADDER = "categories.csv", "priorities.csv", "ladder.csv"
+TILES, HOTLINES = "tiles.csv", "hotlines.csv"
 HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     TIERS: ("level", "code", "name_zh", "name_en", "desk", "place"),
     HUBS: ("code", "parent", "level", "kind", "name", "lon", "lat", "position"),
@@ -45,6 +46,8 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     PRIORITIES: ("priority", "name_zh", "name_en", "verify", "supervise_after"),
     LADDER: ("clock", "stage", "step", "percent", "event", "levels_up"),
     CALENDARS: CALENDAR_HEADER,
+    TILES: ("tile", "name_zh", "name_en", "icon", "category", "alternatives", "hotlines"),
+    HOTLINES: ("number", "name_zh", "name_en"),
 }  # fmt: skip
 FILES: Final = (SETTINGS, *HEADERS, AREAS)
 
@@ -83,6 +86,8 @@ class CityRows:
     calendars: tuple[Lined[k.Calendar], ...]
     years: Mapping[int, tuple[Lined[k.DatedDay], ...]]
     predicted: tuple[Lined[k.YearlyDay], ...]
+    tiles: tuple[Lined[c.Tile], ...]
+    hotlines: tuple[Lined[c.Hotline], ...]
     areas: tuple[Area, ...]
 
     def city(self, version: int, zone: tzinfo) -> c.City:
@@ -107,6 +112,8 @@ class CityRows:
             categories={row.value.code: row.value for row in self.categories},
             priorities={row.value.code: row.value for row in self.priorities},
             ladder=tuple(row.value for row in self.ladder),
+            tiles=tuple(row.value for row in self.tiles),
+            hotlines={row.value.number: row.value for row in self.hotlines},
         )
 
 
@@ -131,6 +138,8 @@ def read_rows(
         calendars=values(CALENDARS, read_calendar),
         years={year: values(file, read_dated_day) for year, file in years},
         predicted=values(PREDICTED, read_yearly_day) if PREDICTED in tables else (),
+        tiles=values(TILES, _tile),
+        hotlines=values(HOTLINES, _hotline),
         areas=areas,
     )
     return rows, problems
@@ -233,4 +242,22 @@ def _step(cells: Cells) -> c.LadderStep:
         percent=cells.whole("percent"),
         event=cells.one_of("event", get_args(c.LadderEvent)),
         levels_up=cells.optional("levels_up", cells.whole) or 0,
+    )
+
+
+def _tile(cells: Cells) -> c.Tile:
+    return c.Tile(
+        code=cells.code("tile"),
+        name_zh=cells.words("name_zh"),
+        name_en=cells.words("name_en"),
+        icon=cells.drawing("icon"),
+        category=cells.code("category"),
+        alternatives=cells.listed("alternatives"),
+        hotlines=cells.listed("hotlines"),
+    )
+
+
+def _hotline(cells: Cells) -> c.Hotline:
+    return c.Hotline(
+        number=cells.telephone("number"), name_zh=cells.words("name_zh"), name_en=cells.words("name_en")
     )

@@ -14,6 +14,7 @@ from services.domain.city import Hub
 from services.domain.city_problems import Problem, twice
 from services.domain.city_rows import HUBS, SETTINGS, TIERS, UNITS, CityRows
 from services.domain.policy_rules import check_categories, check_ladder, check_priorities
+from services.domain.tile_rules import check_tiles
 
 _SETTINGS: Final = {
     "name_zh": "a text",
@@ -35,6 +36,7 @@ def check(rows: CityRows) -> list[Problem]:
         *check_categories(rows),
         *check_ladder(rows),
         *check_calendars(rows),
+        *check_tiles(rows),
         *check_areas(rows),
     )
     return sorted(found)

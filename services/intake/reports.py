@@ -20,7 +20,7 @@ from services.adapters import codec, metrics
 from services.adapters.kafka_producer import NotConfirmed, TooManyUnconfirmed
 from services.adapters.problems import Problem, invalid, unavailable
 from services.domain import ids
-from services.domain.city import Category, City
+from services.domain.city import City
 from services.domain.messages import SubmitReport
 from services.intake.door import NAME, Door
 from services.intake.report_body import BadShape, ReportBody, decode, faults
@@ -78,7 +78,7 @@ async def _accept(door: Door, headers: Mapping[str, str], body: bytes) -> Accept
         report_id=report_id,
         tracking_code=tracking_code,
         status_url=f"/v1/reports/{tracking_code}",
-        hotlines=_hotlines(city.categories[report.category]) if report.category else None,
+        hotlines=list(city.categories[report.category].hotlines) or None if report.category else None,
     )
 
 
@@ -103,12 +103,6 @@ def _read(body: bytes, headers: Mapping[str, str], city: City, door: Door) -> Re
     if found:
         raise invalid(found)
     return report
-
-
-def _hotlines(category: Category) -> list[str] | None:
-    """Who must be called at once: a report is no emergency call."""
-    numbers = [number for number in (category.redirect, category.hotline) if number is not None]
-    return numbers or None
 
 
 async def confirmed(door: Door, topic: str, record: codec.Record) -> None:

@@ -64,6 +64,15 @@ code,name_zh,name_en,kind,spans
 C24,全天,Wall clock,every,00:00-24:00
 OFF,办公,Office hours,workdays,09:00-12:00;13:00-17:00
 """,
+    "tiles.csv": """\
+tile,name_zh,name_en,icon,category,alternatives,hotlines
+road,路,Road,M3 3h18,pothole,secret,
+danger,险,Danger,M3 3v18,gas,fire,119
+""",
+    "hotlines.csv": """\
+number,name_zh,name_en
+119,火警,Fire brigade
+""",
     "areas.geojson": """\
 {"type": "FeatureCollection", "features": [
 {"type": "Feature", "properties": {"code": "V11", "level": 3}, \

@@ -287,6 +287,16 @@ BROKEN = [
     ("calendars.csv", 3, "OFF", "C24", "code `C24` stands already on line 2"),
     ("calendars.csv", 2, "C24", "D24", "`C24` is missing: the wall clock, `every` day 00:00-24:00"),
     ("calendars.csv", 2, "24:00", "23:00", "`C24` is the wall clock: `every` day 00:00-24:00"),
+    # Tiles and hotlines
+    ("tiles.csv", 2, "M3 3h18", "3 3h18", "icon `3 3h18` is not an SVG path that begins with M"),
+    ("tiles.csv", 2, "M3 3h18", "M3 3<b>", "icon `M3 3<b>` is not an SVG path that begins with M"),
+    ("tiles.csv", 2, "pothole", "potholes", "category `potholes` is not in categories.csv"),
+    ("tiles.csv", 2, "secret", "secret;none", "category `none` is not in categories.csv"),
+    ("tiles.csv", 2, "secret", "secret;pothole", "category `pothole` is offered twice"),
+    ("tiles.csv", 3, "danger", "road", "tile `road` stands already on line 2"),
+    ("tiles.csv", 3, "119", "119;120", "hotline `120` is not in hotlines.csv"),
+    ("hotlines.csv", 2, "119", "one", "number `one` is not a telephone number of 2 to 15 digits"),
+    ("categories.csv", 4, "hotline:119", "hotline:96777", "hotline `96777` is not in hotlines.csv"),
     # Areas
     ("areas.geojson", 3, '"V12"', '"V99"', "the area's code 'V99' is not a hub of hubs.csv"),
     ("areas.geojson", 3, '"V12"', "12", "the area's code 12 is not a hub of hubs.csv"),

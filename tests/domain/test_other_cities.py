@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.adapters.city_files import read_city
+from services.adapters.city_files import read_city, read_folder
 from services.domain.case import Case
 from services.domain.city import City
 from services.domain.filing import file_report
@@ -16,6 +16,7 @@ from services.domain.messages import SYSTEM_ACTOR, WIRE_TYPES, Actor, CaseComman
 from services.domain.place import Place
 from services.domain.settling import Settled, settle
 from tests.domain.small_city import FILES
+from tests.domain.wuzhong import FOLDER
 
 TWO_TIERS = {
     **FILES,
@@ -50,6 +51,7 @@ RATHAUS,市政厅,Town hall hours,workdays,08:00-16:00
 """,
     "calendar-days/2027.csv": "date,day,name,source\n2027-05-06,holiday,Himmelfahrt,Feiertagsgesetz\n",
     "calendar-days/predicted.csv": "month_day,name\n01-01,Neujahr\n12-25,Weihnachten\n12-26,Weihnachten\n",
+    "tiles.csv": "tile,name_zh,name_en,icon,category,alternatives,hotlines\npark,园,Park,M3 3h18,bench,other,\n",
     "areas.geojson": '{"type": "FeatureCollection", "features": []}',
 }
 FOUR_TIERS = {
@@ -74,6 +76,7 @@ code,name_zh,name_en,kind,tier,owner,else_owner,assist,priority,accept,milestone
 leaf,叶,Leaf,thing,4,desk4,,,P2,1h OFF,resolve=1WD OFF,,P,,
 other,其他,Other,thing,4,desk4,,,P2,1h OFF,resolve=1WD OFF,,P,,
 """,
+    "tiles.csv": "tile,name_zh,name_en,icon,category,alternatives,hotlines\nleaf,叶,Leaf,M3 3h18,leaf,,\n",
     "ladder.csv": FILES["ladder.csv"].replace(
         "owner,accept,supervise,150,CaseEscalated,1\n",
         "".join(f"owner,accept,up_{n},{100 + 50 * n},CaseEscalated,{n}\n" for n in range(1, 5)),
@@ -160,3 +163,11 @@ def test_a_city_of_four_tiers_climbs_every_one_of_them() -> None:
 @pytest.mark.parametrize("files", [TWO_TIERS, FOUR_TIERS], ids=["two", "four"])
 def test_its_files_are_whole(files: dict[str, str]) -> None:
     assert read_city(files, 3) == read_city(files, 3)
+
+
+def test_every_category_of_the_real_city_can_be_reached_by_some_tile() -> None:
+    city = read_city(read_folder(FOLDER), 0)
+    offered = {code for tile in city.tiles for code in (tile.category, *tile.alternatives)}
+    assert set(city.categories) - offered == set()
+    danger = [tile for tile in city.tiles if tile.hotlines]
+    assert [(tile.name_zh, tile.hotlines) for tile in danger] == [("老人/安全", ("119", "120", "110"))]

@@ -44,6 +44,8 @@ CITY = City(
     categories={},
     priorities={},
     ladder=(),
+    tiles=(),
+    hotlines={},
 )
 
 IN_V11 = (120.58, 31.0)
@@ -107,7 +109,7 @@ def test_of_two_centres_equally_near_the_smaller_code_is_taken() -> None:
             "T9": Hub("T9", "C", 2, "kind", "T9", 120.5, 31.1, "centre"),
             "T3": Hub("T3", "C", 2, "kind", "T3", 120.5, 31.1, "centre"),
         },
-        units={}, categories={}, priorities={}, ladder=(),
+        units={}, categories={}, priorities={}, ladder=(), tiles=(), hotlines={},
     )  # fmt: skip
     assert place(city=wide, cell=None, hub_code=None, point=(120.5, 31.0), accuracy_m=None).hub_code == "T3"
 
