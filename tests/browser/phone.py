@@ -36,7 +36,7 @@ class Phone:
 
     async def tap(self, target: Locator) -> None:
         self.taps += 1
-        await target.tap()
+        await (target.tap() if self.visit.look.size == "phone" else target.click())
 
     async def shoot(self, opener: Locator, image: bytes) -> None:
         """Tap what opens the camera, then the shutter."""

@@ -3,14 +3,17 @@ import { postPatiently } from './send.js'
 
 const MOST_PIXELS = 1600
 const MOST_BYTES = 400 * 1024
+const UPLOAD_TIMEOUT_MS = 90000
 const QUALITIES = [0.82, 0.7, 0.55, 0.4]
 
 export class Photo {
+  #stopped = new AbortController()
+
   /** `uploaded` becomes the photo's id; `id` is set once it has. */
   constructor(file) {
     this.id = null
     this.blob = shrunk(file)
-    this.uploaded = this.#upload('/v1/photos').then((answer) => { this.id = answer.id; return answer.id })
+    this.uploaded = this.#upload('/v1/photos', this.#stopped.signal).then((answer) => { this.id = answer.id; return answer.id })
     this.uploaded.catch(() => {})
   }
 
@@ -19,10 +22,15 @@ export class Photo {
     return this.#upload(`${statusUrl}/photos`)
   }
 
-  async #upload(url) {
+  /** A report goes ahead without it: the line is free for the report. */
+  stop() {
+    this.#stopped.abort()
+  }
+
+  async #upload(url, signal) {
     const form = new FormData()
     form.append('photo', await this.blob, 'photo.jpg')
-    return postPatiently(url, { body: form }, 60000)
+    return postPatiently(url, { body: form }, UPLOAD_TIMEOUT_MS, signal)
   }
 }
 

@@ -88,7 +88,7 @@ function photographed() {
   const photo = report.photo = new Photo(file)
   const note = (key) => { if (report.photo === photo) $('photo-note').textContent = t(key) }
   note('page.waiting_photo')
-  photo.uploaded.then(() => note('page.photo.sent'), () => note('page.photo.failed'))
+  photo.uploaded.then(() => note('page.photo.sent'), () => note(report.sending ? 'page.waiting_photo' : 'page.photo.failed'))
   $('send').focus()
 }
 

@@ -9,21 +9,29 @@ export class Refused extends Error {}
 const pause = (ms) => new Promise((done) => setTimeout(done, ms))
 
 /** The answer's JSON. Raises Refused for a 4xx that trying again will not mend, else the last trouble. */
-export async function postPatiently(url, init, timeout) {
+export async function postPatiently(url, init, timeout, stopped = new AbortController().signal) {
   let trouble
   for (const wait of [...PAUSES_MS, null]) {
     try {
-      const answer = await fetch(url, { method: 'POST', ...init, signal: AbortSignal.timeout(timeout) })
+      const answer = await fetch(url, { method: 'POST', ...init, signal: whicheverFirst(stopped, timeout) })
       if (answer.ok) return await answer.json()
       if (answer.status < 500 && answer.status !== 429) throw new Refused(await why(answer))
       trouble = new Error(`answered ${answer.status}`)
     } catch (error) {
-      if (error instanceof Refused) throw error
+      if (error instanceof Refused || stopped.aborted) throw error
       trouble = error
     }
     if (wait !== null) await pause(wait)
+    if (stopped.aborted) throw stopped.reason
   }
   throw trouble
+}
+
+function whicheverFirst(stopped, timeout) {
+  const either = new AbortController()
+  const clock = setTimeout(() => either.abort(new DOMException('no answer in time', 'TimeoutError')), timeout)
+  stopped.addEventListener('abort', () => { clearTimeout(clock); either.abort(stopped.reason) }, { once: true })
+  return either.signal
 }
 
 async function why(answer) {
@@ -39,6 +47,7 @@ async function why(answer) {
 export async function send(key, body, photo) {
   if (photo) await Promise.race([photo.uploaded.catch(() => {}), pause(PHOTO_PATIENCE_MS)])
   const sent = photo?.id ? { ...body, photos: [photo.id] } : body
+  if (photo && !photo.id) photo.stop()
   try {
     const accepted = await postPatiently('/v1/reports', {
       headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
