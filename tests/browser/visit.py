@@ -67,6 +67,7 @@ class Visit:
     look: Look
     page: Page
     requests: list[Request] = field(default_factory=list)
+    ended: list[Request] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -108,12 +109,8 @@ class Visit:
 
     async def bytes_received(self) -> int:
         """Of all answers so far that have ended, heads and bodies, as they came over the line."""
-        total = 0
-        for request in self.requests:
-            if (await request.response()) is not None:
-                sizes = await request.sizes()
-                total += sizes["responseHeadersSize"] + sizes["responseBodySize"]
-        return total
+        sizes = [await request.sizes() for request in self.ended]
+        return sum(size["responseHeadersSize"] + size["responseBodySize"] for size in sizes)
 
     def strays(self) -> list[str]:
         """What was asked of anybody but the doors of this stack."""
@@ -176,6 +173,9 @@ def _listen(context: BrowserContext, visit: Visit) -> None:
     def asked(request: Request) -> None:
         visit.requests.append(request)
 
+    def ended(request: Request) -> None:
+        visit.ended.append(request)
+
     def said(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning", "assert"):
             visit.complaints.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
@@ -184,5 +184,6 @@ def _listen(context: BrowserContext, visit: Visit) -> None:
         visit.complaints.append(f"not caught: {error.error}")
 
     context.on("request", asked)
+    context.on("requestfinished", ended)
     context.on("console", said)
     context.on("weberror", failed)
