@@ -87,7 +87,7 @@ EXPECTED: dict[str, tuple[set[str], set[str], str | None, list[str]]] = {
 PAYLOADS: dict[str, dict[str, Any]] = {
     "reach_milestone": {"stage": "on_site"},
     "submit_resolution": {"outcome": "fixed"},
-    "reassign": {"owner": "works"},
+    "reassign": {"owner": "guard", "hub_code": "V12"},
     "add_photos": {"photos": ("a",)},
     "pass_deadline": {"deadline_id": some_id(), "step_at": T0},
     "recompute_dues": {"years": (2027,)},
@@ -190,7 +190,7 @@ def test_only_a_move_makes_what_the_caller_saw_stale(kind: str, stales: bool) ->
     assert after.seq > before.seq
     # somebody who still looks at `before` comments on nothing but acts on what has changed
     # (a reassign is no longer possible after a claim: what the caller saw is judged before the state)
-    settled = act(after, "reassign", dispatcher("C"), owner="works", expected_seq=before.seq)
+    settled = act(after, "reassign", dispatcher("C"), owner="gas", hub_code="C", expected_seq=before.seq)
     told = (settled.refusal.code, settled.refusal.field) if settled.refusal else None
     assert told == (("stale", "expected_seq") if stales else None)
 
