@@ -248,6 +248,17 @@ def test_the_present_seq_and_one_that_only_additions_followed_are_fresh() -> Non
     assert act(case, "submit_resolution", WORKS, outcome="fixed", expected_seq=case.seq - 2).refusal
 
 
+def test_a_seq_that_the_case_has_not_reached_was_never_seen() -> None:
+    case = filed().case
+    settled = act(case, "accept", WORKS, expected_seq=3)
+    assert settled.refusal is not None
+    assert (settled.refusal.code, settled.refusal.field) == ("invalid", "expected_seq")
+    assert settled.refusal.detail == "the case is only at 2: read it again and send the seq that you then see"
+    assert settled.case is case
+    # where nothing is expected, nothing is compared
+    assert act(case, "comment", WORKS, expected_seq=99).refusal is None
+
+
 def test_only_the_system_passes_deadlines_and_nobody_else_moves_the_clock() -> None:
     case = filed().case
     forged: dict[str, Any] = {"deadline_id": some_id(), "step_at": at(1000)}
