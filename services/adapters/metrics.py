@@ -143,13 +143,14 @@ deadlines_emitted_total = _counter(
 )
 oldest_due_not_passed_seconds = _gauge(
     "oldest_due_not_passed_seconds",
-    "Age of the oldest due step that no decision has passed: the alarm.",
+    "Age of the oldest due step that no decision has passed: the alarm. "
+    "NaN while this process stands by or the database is away.",
     "timekeeper",
 )
 calendar_official_horizon_days = _gauge(
     "calendar_official_horizon_days",
     "Days until working days are only predicted: load the next year's official days before it is 60. "
-    "NaN while this process stands by.",
+    "NaN while this process stands by or the database is away.",
     "timekeeper",
 )
 timekeeper_leading = _gauge(
