@@ -50,7 +50,7 @@ class Slot:
                 await conn.close()
                 raise SlotTaken(f"all {most} slots are held")
             except _AWAY as error:
-                log.warning("database away", action="slot_wait", error=describe(error))
+                log.warning("slot_wait", error=describe(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
 

@@ -41,7 +41,7 @@ async def watch(backlog: BacklogReader, health: DatabaseHealth, worker: Worker) 
                     seconds = age(oldest[topic]) if topic in oldest else 0
                     metrics.oldest_unread_seconds.labels(topic).set(seconds)
         except Exception as error:
-            log.warning("broker does not answer", action="watchdog", error=str(error))
+            log.warning("watchdog_blind", error=str(error))
             still = 0.0
             continue
         behind = {place for place, lag in now.lag.items() if lag}
@@ -52,5 +52,5 @@ async def watch(backlog: BacklogReader, health: DatabaseHealth, worker: Worker) 
             continue
         still += EVERY_SECONDS
         if still >= STILL_SECONDS:
-            log.error("the worker stands still: ending it", action="watchdog_exit", lag=sum(now.lag.values()))
+            log.error("watchdog_exit", reason="the worker stands still", lag=sum(now.lag.values()))
             os._exit(1)

@@ -47,7 +47,7 @@ async def serve(settings: Settings) -> int:
     await asyncio.wait({told, working}, return_when=asyncio.FIRST_COMPLETED)
     failed = working.done()
     if failed:
-        log.error("the rounds ended", action="rounds_ended", error=repr(working.exception()))
+        log.error("rounds_ended", error=repr(working.exception()))
     working.cancel()
     told.cancel()
     await asyncio.gather(producer.stop(), health.close(), ops.close())
@@ -62,13 +62,13 @@ async def _keep_time(database_url: str, clock: Clock, producer: Producer) -> Non
         except slot.SlotTaken:
             await asyncio.sleep(STANDBY_SECONDS)
             continue
-        log.info("working", action="leading")
+        log.info("leading")
         metrics.timekeeper_leading.set(1)
         rows = DueRows(database_url)
         try:
             await _rounds(rows, clock, producer, mine)
         except slot.SlotTaken:
-            log.warning("another timekeeper works now", action="standby")
+            log.warning("standby", reason="another timekeeper works now")
         finally:
             metrics.timekeeper_leading.set(0)
             _know_nothing()
