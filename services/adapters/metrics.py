@@ -123,7 +123,8 @@ retries_total = _counter(
 consumer_lag = _gauge("consumer_lag", "Messages not yet committed.", "router", "topic partition")
 oldest_unread_seconds = _gauge(
     "oldest_unread_seconds",
-    "Age of the oldest message not yet read; the alarm of a router that stands.",
+    "Age of the oldest message not yet read; the alarm of a router that stands. "
+    "NaN while messages wait and none has been seen.",
     "router",
     "topic",
 )
