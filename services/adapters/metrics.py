@@ -61,7 +61,11 @@ http_requests_total = _counter(
     "http_requests_total", "HTTP requests answered.", _DOORS, "service route method code"
 )
 http_request_seconds = _histogram(
-    "http_request_seconds", "Time to the end of the answer.", _DOORS, _SHORT, "service route method"
+    "http_request_seconds",
+    "Time from the head of a request to the first byte of the answer; an upload's body counts.",
+    _DOORS,
+    _SHORT,
+    "service route method",
 )
 
 # intake
@@ -73,7 +77,10 @@ posts_total = _counter(
     code=("202", "422", "503"),
 )
 post_seconds = _histogram(
-    "post_seconds", "Time from the body read to the answer of a posted report.", "intake", _SHORT
+    "post_seconds",
+    "Time from the whole body of a posted report to its answer; posts whose body was too large are left out.",
+    "intake",
+    _SHORT,
 )
 posts_unconfirmed = _gauge(
     "posts_unconfirmed",
