@@ -17,12 +17,16 @@ from kafka.errors import KafkaError
 from services.adapters import kafka_admin
 
 _SECONDS: Final = 5.0
+_READING_SECONDS: Final = 3.0
+
+Place = tuple[str, int]
+"""Topic and partition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    committed: dict[tuple[str, int], int]
-    lag: dict[tuple[str, int], int]
+    committed: dict[Place, int]
+    lag: dict[Place, int]
 
 
 class BacklogReader:
@@ -34,6 +38,8 @@ class BacklogReader:
         self._topics = topics
         self._stack: contextlib.ExitStack | None = None
         self._admin: Any = None
+        # When the message at a place was written: it is the same for as long as nothing is committed there.
+        self._written: dict[tuple[Place, int], float] = {}
 
     def look(self) -> Backlog:
         try:
@@ -42,8 +48,8 @@ class BacklogReader:
                 self._admin = self._stack.enter_context(
                     kafka_admin.open_admin(self._bootstrap, seconds=_SECONDS)
                 )
-            committed: dict[tuple[str, int], int] = {}
-            lag: dict[tuple[str, int], int] = {}
+            committed: dict[Place, int] = {}
+            lag: dict[Place, int] = {}
             for topic in self._topics:
                 read = kafka_admin.committed_offsets(self._admin, self._group, topic)
                 first = kafka_admin.first_offsets(self._admin, topic)
@@ -56,32 +62,43 @@ class BacklogReader:
             self.close()
             raise
 
-    def oldest_unread(self, backlog: Backlog) -> dict[str, float]:
-        """Topic → broker time (Unix seconds) of its oldest message that is not committed."""
-        behind = [TopicPartition(*place) for place, count in backlog.lag.items() if count]
-        oldest: dict[str, float] = {}
-        if not behind:
-            return oldest
+    def oldest_unread(self, backlog: Backlog) -> dict[str, float | None]:
+        """Topic → broker time (Unix seconds) of its oldest message that is not committed.
+
+        A topic where nothing waits is absent; None where messages wait and none could be read in time.
+        """
+        wanted = [(place, backlog.committed[place]) for place, count in backlog.lag.items() if count]
+        self._written = {one: at for one, at in self._written.items() if one in wanted}
+        unread = [one for one in wanted if one not in self._written]
+        if unread:
+            self._read(unread)
+        oldest: dict[str, float | None] = {}
+        for (topic, partition), offset in wanted:
+            known = [oldest.get(topic), self._written.get(((topic, partition), offset))]
+            oldest[topic] = min((at for at in known if at is not None), default=None)
+        return oldest
+
+    def _read(self, wanted: Sequence[tuple[Place, int]]) -> None:
+        """A fresh consumer may need several polls until its first message; all of them end in time."""
+        ends_at = time.monotonic() + _READING_SECONDS
         consumer = KafkaConsumer(
             bootstrap_servers=self._bootstrap.split(","), enable_auto_commit=False, max_poll_records=1
         )
         try:
-            for place in behind:
-                consumer.assign([place])
-                consumer.seek(place, backlog.committed[place.topic, place.partition])
-                for records in consumer.poll(timeout_ms=1000).values():
-                    at = records[0].timestamp / 1000
-                    oldest[place.topic] = min(oldest.get(place.topic, at), at)
+            waiting = {TopicPartition(*place): offset for place, offset in wanted}
+            consumer.assign(list(waiting))
+            for partition, offset in waiting.items():
+                consumer.seek(partition, offset)
+            while waiting and (left := ends_at - time.monotonic()) > 0:
+                for partition, records in consumer.poll(timeout_ms=int(left * 1000)).items():
+                    consumer.pause(partition)
+                    place = partition.topic, partition.partition
+                    self._written[place, waiting.pop(partition)] = records[0].timestamp / 1000
         finally:
             consumer.close()
-        return oldest
 
     def close(self) -> None:
         if self._stack is not None:
             with contextlib.suppress(KafkaError, OSError):
                 self._stack.close()
             self._stack = None
-
-
-def age(at: float) -> float:
-    return max(0.0, time.time() - at)

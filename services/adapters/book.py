@@ -198,8 +198,10 @@ class Transaction:
         await self.insert("cases", CASES, [case_row(case, changed_at) for case in new])
         if changed:
             ids = [case.case_id for case in changed]
-            *given, versions = columns([changed_case_row(case) for case in changed], 22)
-            await self._conn.execute(SQL["update_cases"], *given, changed_at, min(ids), max(ids), versions)
+            *given, versions, unrouted = columns([changed_case_row(case) for case in changed], 23)
+            await self._conn.execute(
+                SQL["update_cases"], *given, changed_at, min(ids), max(ids), versions, unrouted
+            )
         await self.insert("events", EVENTS, [event_row(event) for event in events])
         await self._write_deadlines(before, new, changed)
 

@@ -61,7 +61,11 @@ http_requests_total = _counter(
     "http_requests_total", "HTTP requests answered.", _DOORS, "service route method code"
 )
 http_request_seconds = _histogram(
-    "http_request_seconds", "Time to the end of the answer.", _DOORS, _SHORT, "service route method"
+    "http_request_seconds",
+    "Time from the head of a request to the first byte of the answer; an upload's body counts.",
+    _DOORS,
+    _SHORT,
+    "service route method",
 )
 
 # intake
@@ -73,7 +77,10 @@ posts_total = _counter(
     code=("202", "422", "503"),
 )
 post_seconds = _histogram(
-    "post_seconds", "Time from the body read to the answer of a posted report.", "intake", _SHORT
+    "post_seconds",
+    "Time from the whole body of a posted report to its answer; posts whose body was too large are left out.",
+    "intake",
+    _SHORT,
 )
 posts_unconfirmed = _gauge(
     "posts_unconfirmed",
@@ -123,7 +130,8 @@ retries_total = _counter(
 consumer_lag = _gauge("consumer_lag", "Messages not yet committed.", "router", "topic partition")
 oldest_unread_seconds = _gauge(
     "oldest_unread_seconds",
-    "Age of the oldest message not yet read; the alarm of a router that stands.",
+    "Age of the oldest message not yet read; the alarm of a router that stands. "
+    "NaN while messages wait and none has been seen.",
     "router",
     "topic",
 )
@@ -143,13 +151,14 @@ deadlines_emitted_total = _counter(
 )
 oldest_due_not_passed_seconds = _gauge(
     "oldest_due_not_passed_seconds",
-    "Age of the oldest due step that no decision has passed: the alarm.",
+    "Age of the oldest due step that no decision has passed: the alarm. "
+    "NaN while this process stands by or the database is away.",
     "timekeeper",
 )
 calendar_official_horizon_days = _gauge(
     "calendar_official_horizon_days",
     "Days until working days are only predicted: load the next year's official days before it is 60. "
-    "NaN while this process stands by.",
+    "NaN while this process stands by or the database is away.",
     "timekeeper",
 )
 timekeeper_leading = _gauge(

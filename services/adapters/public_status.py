@@ -52,6 +52,7 @@ class PublicReport:
     report_id: str
     case_id: str
     state: str
+    unverified: bool
     hub_code: str
     received_at: datetime
     due_at: datetime | None
@@ -101,6 +102,7 @@ class PublicStatus:
             report_id=report["report_id"],
             case_id=report["case_id"],
             state=report["state"],
+            unverified=report["unverified"],
             hub_code=report["hub_code"],
             received_at=report["received_at"],
             due_at=report["due_at"],

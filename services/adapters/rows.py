@@ -126,6 +126,7 @@ def changed_case_row(case: Case) -> tuple[Any, ...]:
         case.due_at,
         case.last_event_at,
         case.city_version,
+        case.unrouted,
     )
 
 

@@ -50,9 +50,14 @@ class Slot:
                 await conn.close()
                 raise SlotTaken(f"all {most} slots are held")
             except _AWAY as error:
-                log.warning("database away", action="slot_wait", error=describe(error))
+                log.warning("slot_wait", error=describe(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
+
+    @property
+    def held(self) -> bool:
+        """False from when the connection is known to be broken: the lock may be another's by now."""
+        return not self._conn.is_closed()
 
     async def hold(self) -> None:
         """Before each piece of work: takes the same slot again if its connection broke, or SlotTaken."""

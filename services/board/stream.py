@@ -26,6 +26,7 @@ from services.board.sessions import Signed, SignedIn
 COMMENT_SECONDS: Final = 15.0
 CATCH_UP_OVERLAP: Final = timedelta(seconds=15)
 CATCH_UP_LIMIT: Final = 500
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 routes = APIRouter(tags=["stream"])
@@ -51,7 +52,8 @@ async def stream(
 def _since(field: str, text: str) -> datetime:
     if text.isascii() and text.isdigit() and len(text) <= 14:
         return datetime.fromtimestamp(int(text) / 1000, UTC)
-    return instant(field, text)
+    # Nothing here is older; and in year 1 no second is left for the overlap.
+    return max(instant(field, text), _BEGINNING)
 
 
 async def _watch(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.adapters.case_history import read_history
+from services.adapters.case_history import SeveralCases, read_history
 from services.adapters.city_book import BookUnusable
 from services.adapters.settings import EXIT_CONFIGURATION, Settings, SettingsError
 from services.console.due import language_of
@@ -25,6 +25,9 @@ def explain(
     except SettingsError as wrong:
         typer.echo(f"pioneer-hub: {wrong}", err=True)
         raise typer.Exit(EXIT_CONFIGURATION) from None
+    except SeveralCases as several:
+        typer.echo(f"pioneer-hub: {several}", err=True)
+        raise typer.Exit(1) from None
     except BookUnusable as wrong:
         typer.echo(
             f"pioneer-hub: {wrong}; is `make run` running, and DATABASE_URL that of its book?", err=True

@@ -96,6 +96,15 @@ def _reassign(case: Case, command: CaseCommand, now: datetime, city: City) -> tu
     found = find_owner(city, (wanted.owner,), hub_code)
     if found is None:
         raise NotAllowed("invalid", "no such unit sits at that hub or above it", "owner")
+    owner, owner_hub_code = found
+    if (owner, owner_hub_code, hub_code) == (case.owner, case.owner_hub_code, case.hub_code):
+        # else the present owner would be given a fresh accept limit again and again
+        raise NotAllowed(
+            "invalid",
+            f"the case is already with {owner} of {owner_hub_code}: name another unit or hub,"
+            " or let this one go on",
+            "owner",
+        )
     unmet = {d.stage for d in case.deadlines if d.clock == "owner" and d.open}
     anew = [
         (stage, limit)
@@ -108,8 +117,8 @@ def _reassign(case: Case, command: CaseCommand, now: datetime, city: City) -> tu
             from_owner=case.owner,
             hub_code=hub_code,
             level=city.hubs[hub_code].level,
-            owner=found[0],
-            owner_hub_code=found[1],
+            owner=owner,
+            owner_hub_code=owner_hub_code,
             dues=tuple(
                 clocks.set_due(
                     city=city, priority=case.priority, clock="owner", stage=stage, limit=limit, start_at=now

@@ -191,6 +191,8 @@ def _reassigned(case: Case, event: Event, body: CaseReassigned) -> dict[str, Any
         "level": body.level,
         "owner": body.owner,
         "owner_hub_code": body.owner_hub_code,
+        # a person has found its way
+        "unrouted": False,
         "accepted_at": None,
         "deadlines": kept + set_deadlines(body.dues, event.seq),
     }

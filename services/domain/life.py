@@ -74,15 +74,24 @@ def check_move(case: Case, command: str, actor: Actor, expected_seq: int | None,
     """The move, or NotAllowed: first the right, then what the caller has seen, then the state."""
     move = _BY_COMMAND[command]
     _check_who(move, case, actor, city)
-    if command not in NEEDS_NO_EXPECTED_SEQ and expected_seq is not None and expected_seq < case.stale_seq:
-        raise NotAllowed(
-            "stale",
-            f"the case has moved on since {expected_seq}: read it again (it is at {case.seq})",
-            "expected_seq",
-        )
+    if command not in NEEDS_NO_EXPECTED_SEQ and expected_seq is not None:
+        _check_seen(case, expected_seq)
     if case.state not in move.sources:
         raise NotAllowed("not_allowed", f"{command} is not possible while the case is {case.state}")
     return move
+
+
+def _check_seen(case: Case, seq: int) -> None:
+    if seq > case.seq:
+        raise NotAllowed(
+            "invalid",
+            f"the case is only at {case.seq}: read it again and send the seq that you then see",
+            "expected_seq",
+        )
+    if seq < case.stale_seq:
+        raise NotAllowed(
+            "stale", f"the case has moved on since {seq}: read it again (it is at {case.seq})", "expected_seq"
+        )
 
 
 def allowed_commands(case: Case, actor: Actor, city: City) -> list[str]:

@@ -7,7 +7,6 @@ repeat; contact, words and the exact point leave sealed; the database is not ask
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections.abc import Mapping
 from typing import Final
@@ -41,15 +40,14 @@ class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
 
 async def post_report(request: Request) -> Response:
     """Submit a report. Repeat with the same key until 202 or 4xx: it is stored once, whole, or not at all."""
-    begun = time.perf_counter()
     door: Door = request.app.state.door
     try:
-        accepted = await _accept(door, request.headers, await request.body())
+        body = await request.body()
+        with metrics.post_seconds.time():
+            accepted = await _accept(door, request.headers, body)
     except Problem as problem:
         metrics.posts_total.labels(str(problem.status)).inc()
         raise
-    finally:
-        metrics.post_seconds.observe(time.perf_counter() - begun)
     _codes[202].inc()
     return Response(_encode(accepted), status_code=202, media_type="application/json")
 

@@ -101,11 +101,12 @@ def _received(code: str, words: Words) -> Status:
 def _in_book(code: str, report: PublicReport, city: City, words: Words) -> Status:
     zone = ZoneInfo(city.timezone)
     status = READS.get(report.state, report.state)
+    text = "closed_unverified" if status == "closed" and report.unverified else status
     hub_name = _hub_name(city, report.hub_code)
     return Status(
         tracking_code=code,
         status=status,
-        status_text=words[f"status.{status}"].format(hub=hub_name),
+        status_text=words[f"status.{text}"].format(hub=hub_name),
         hub_name=hub_name,
         due_at=_local(report.due_at, zone) if report.due_at else None,
         history=list(_history(report, city, words, zone)),

@@ -95,15 +95,15 @@ async def _run(app: Any) -> int:
     engine = asyncio.create_task(_engine(app))
     await asyncio.wait({told, engine}, return_when=asyncio.FIRST_COMPLETED)
     if told.done():
-        log.info("stopping", action="stopping")
+        log.info("stopping")
         # Faust waits without end for a batch that cannot finish; unacked it is simply read again.
         try:
             await asyncio.wait_for(app.stop(), _GRACE_SECONDS)
         except TimeoutError:
-            log.warning("stopped with a batch in hand", action="stop_forced")
+            log.warning("stop_forced", reason="a batch is in hand")
             os._exit(0)
         return 0
-    log.error("the engine ended", action="engine_ended", error=repr(engine.exception() or app.crash_reason))
+    log.error("engine_ended", error=repr(engine.exception() or app.crash_reason))
     # What Faust still holds may never let go; nothing of it is acked.
     os._exit(1)
 

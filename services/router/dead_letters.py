@@ -28,7 +28,7 @@ class DeadLetterCap:
         while not self._may_spend():
             if worker.trouble is None:
                 worker.trouble = f"over {self._per_minute} dead letters a minute: look at the last deploy"
-                log.error("dead letters capped", action="dead_letter_cap", per_minute=self._per_minute)
+                log.error("dead_letter_cap", per_minute=self._per_minute)
             await asyncio.sleep(0.5)
         worker.trouble = None
 

@@ -7,13 +7,16 @@ answer and the worker itself does not say that it waits for something.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import time
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
 
 from services.adapters import metrics
-from services.adapters.backlog import BacklogReader, age
+from services.adapters.backlog import Backlog, BacklogReader
 from services.adapters.health import DatabaseHealth
 from services.router.worker import Worker
 
@@ -28,6 +31,7 @@ async def watch(backlog: BacklogReader, health: DatabaseHealth, worker: Worker) 
     still = 0.0
     last: dict[tuple[str, int], int] = {}
     look = 0
+    ages = Ages()
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         look += 1
@@ -36,12 +40,9 @@ async def watch(backlog: BacklogReader, health: DatabaseHealth, worker: Worker) 
             for (topic, partition), lag in now.lag.items():
                 metrics.consumer_lag.labels(topic, str(partition)).set(lag)
             if look % _AGE_EVERY == 0:
-                oldest = await asyncio.to_thread(backlog.oldest_unread, now)
-                for topic, _ in now.lag:
-                    seconds = age(oldest[topic]) if topic in oldest else 0
-                    metrics.oldest_unread_seconds.labels(topic).set(seconds)
+                ages.tell(now, await asyncio.to_thread(backlog.oldest_unread, now), now=time.time())
         except Exception as error:
-            log.warning("broker does not answer", action="watchdog", error=str(error))
+            log.warning("watchdog_blind", error=str(error))
             still = 0.0
             continue
         behind = {place for place, lag in now.lag.items() if lag}
@@ -52,5 +53,25 @@ async def watch(backlog: BacklogReader, health: DatabaseHealth, worker: Worker) 
             continue
         still += EVERY_SECONDS
         if still >= STILL_SECONDS:
-            log.error("the worker stands still: ending it", action="watchdog_exit", lag=sum(now.lag.values()))
+            log.error("watchdog_exit", reason="the worker stands still", lag=sum(now.lag.values()))
             os._exit(1)
+
+
+class Ages:
+    """Exports how old the oldest unread message of each topic is: 0 only where nothing waits."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def tell(self, backlog: Backlog, oldest: Mapping[str, float | None], *, now: float) -> None:
+        for topic in {topic for topic, _ in backlog.lag}:
+            gauge = metrics.oldest_unread_seconds.labels(topic)
+            at = oldest.get(topic)
+            if at is not None:
+                gauge.set(max(0.0, now - at))
+                self._told.add(topic)
+            elif topic not in oldest:
+                gauge.set(0)
+                self._told.discard(topic)
+            elif topic not in self._told:
+                gauge.set(math.nan)

@@ -79,7 +79,7 @@ class Worker:
         for letter in settlement.letters:
             await self._cap.spend(self)
             metrics.dead_letters_total.labels(letter.topic, letter.kind).inc()
-            log.warning("message put aside", action="dead_letter", id=letter.id, reason=letter.reason)
+            log.warning("dead_letter", id=letter.id, reason=letter.reason)
         with metrics.batch_seconds.labels("publish").time():
             await self._publish_all(_records(settlement))
 
@@ -120,7 +120,7 @@ class Worker:
         metrics.retries_total.labels(reason).inc()
         self.trouble = f"{reason}: {error}"
         if attempt % 10 == 0:
-            log.warning("batch waits", action="batch_retry", reason=reason, attempt=attempt, error=str(error))
+            log.warning("batch_retry", reason=reason, attempt=attempt, error=str(error))
         await asyncio.sleep(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)])
 
 

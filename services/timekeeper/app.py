@@ -6,8 +6,8 @@ import asyncio
 import math
 import os
 import signal
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+import time
+from typing import Final
 
 import structlog
 
@@ -25,8 +25,8 @@ from services.timekeeper.rounds import Rounds
 
 TICK_SECONDS: Final = 0.1
 STANDBY_SECONDS: Final = 1.0
-_AGE_EVERY: Final = 10  # ticks
-_HORIZON_EVERY: Final = 600
+_AGE_SECONDS: Final = 1.0
+_HORIZON_SECONDS: Final = 60.0
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ async def serve(settings: Settings) -> int:
     health = DatabaseHealth(database_url, clock)
     producer = Producer(settings.require("kafka_bootstrap"), client_id="timekeeper")
     await producer.start()
-    checks = {"database": health.check, "broker": _producer_check(producer)}
+    checks = {"database": health.check, "broker": producer.check}
     ops = await serve_ops(settings.host, settings.timekeeper_port, checks, room="timekeeper")
     working = asyncio.create_task(_keep_time(database_url, clock, producer))
     stopping = asyncio.Event()
@@ -47,7 +47,7 @@ async def serve(settings: Settings) -> int:
     await asyncio.wait({told, working}, return_when=asyncio.FIRST_COMPLETED)
     failed = working.done()
     if failed:
-        log.error("the rounds ended", action="rounds_ended", error=repr(working.exception()))
+        log.error("rounds_ended", error=repr(working.exception()))
     working.cancel()
     told.cancel()
     await asyncio.gather(producer.stop(), health.close(), ops.close())
@@ -55,23 +55,23 @@ async def serve(settings: Settings) -> int:
 
 
 async def _keep_time(database_url: str, clock: Clock, producer: Producer) -> None:
-    metrics.calendar_official_horizon_days.set(math.nan)
+    _know_nothing()
     while True:
         try:
             mine = await slot.Slot.take(database_url, slot.TIMEKEEPER, most=1)
         except slot.SlotTaken:
             await asyncio.sleep(STANDBY_SECONDS)
             continue
-        log.info("working", action="leading")
+        log.info("leading")
         metrics.timekeeper_leading.set(1)
         rows = DueRows(database_url)
         try:
             await _rounds(rows, clock, producer, mine)
         except slot.SlotTaken:
-            log.warning("another timekeeper works now", action="standby")
+            log.warning("standby", reason="another timekeeper works now")
         finally:
             metrics.timekeeper_leading.set(0)
-            metrics.calendar_official_horizon_days.set(math.nan)
+            _know_nothing()
             mine.release()
             await rows.close()
 
@@ -92,32 +92,46 @@ async def _rounds(rows: DueRows, clock: Clock, producer: Producer, mine: slot.Sl
 
     rounds = Rounds(rows, send)
     pause = TICK_SECONDS
-    tick = 0
+    age_at = horizon_at = time.monotonic()
     while True:
+        if not mine.held:
+            _know_nothing()
         await mine.hold()
         try:
+            # before the look: the alarm rises while the broker takes no command
+            if time.monotonic() >= age_at:
+                await _tell_age(rows, clock)
+                age_at = time.monotonic() + _AGE_SECONDS
+            if time.monotonic() >= horizon_at:
+                await _tell_horizon(rows, clock)
+                horizon_at = time.monotonic() + _HORIZON_SECONDS
             await rounds.look(now=clock.now())
-            if tick % _AGE_EVERY == 0:
-                oldest = await rows.oldest()
-                late = (clock.now() - oldest).total_seconds() if oldest else 0.0
-                metrics.oldest_due_not_passed_seconds.set(max(0.0, late))
-            if tick % _HORIZON_EVERY == 0:
-                today = clock.now().date()
-                until = Days.of(await rows.official_years(), (), ()).official_until(today)
-                metrics.calendar_official_horizon_days.set((until - today).days)
             pause = TICK_SECONDS
         except (BookAway, NotConfirmed, TooManyUnconfirmed) as error:
-            log.warning("a look failed", action="look_failed", error=str(error))
+            log.warning("look_failed", error=str(error))
+            if isinstance(error, BookAway):
+                _know_nothing()
+                age_at = horizon_at = time.monotonic()
             pause = min(pause * 2, 5.0)
-        tick += 1
         await asyncio.sleep(pause)
 
 
-def _producer_check(producer: Producer) -> Callable[[], Coroutine[Any, Any, str | None]]:
-    async def check() -> str | None:
-        return None if producer.ready else "the broker has not answered yet"
+async def _tell_age(rows: DueRows, clock: Clock) -> None:
+    oldest = await rows.oldest()
+    late = (clock.now() - oldest).total_seconds() if oldest else 0.0
+    metrics.oldest_due_not_passed_seconds.set(max(0.0, late))
 
-    return check
+
+async def _tell_horizon(rows: DueRows, clock: Clock) -> None:
+    today = clock.now().date()
+    until = Days.of(await rows.official_years(), (), ()).official_until(today)
+    metrics.calendar_official_horizon_days.set((until - today).days)
+
+
+def _know_nothing() -> None:
+    """A gauge that kept its last value would say that all is well."""
+    metrics.oldest_due_not_passed_seconds.set(math.nan)
+    metrics.calendar_official_horizon_days.set(math.nan)
 
 
 def main() -> int:

@@ -241,7 +241,8 @@ def reassigned(case: Case, actor: Actor, owner: str, hub_code: str | None = None
 @pytest.mark.parametrize(
     ("hub", "owner", "to", "expected"),
     [
-        ("T1", "works", None, "works@T1 at T1"),
+        ("T1", "town_desk", None, "town_desk@T1 at T1"),
+        ("T1", "works", None, "invalid owner"),  # they have it
         ("T1", "guard", "V12", "guard@V12 at V12"),
         ("T1", "works", "V12", "works@T1 at V12"),
         ("T1", "gas", "V11", "gas@C at V11"),

@@ -256,6 +256,32 @@ def test_a_second_reassign_sets_rows_that_cannot_be_mistaken_for_the_first() -> 
     assert len({d.key for d in case.deadlines}) == len(case.deadlines)
 
 
+def test_giving_a_case_to_whoever_has_it_gives_no_fresh_accept() -> None:
+    danger = filed("danger").case
+    assert (danger.owner, danger.owner_hub_code, danger.hub_code) == ("guard", "V11", "V11")
+    just_before = at(minutes=14.9)
+    for hub_code in (None, "V11"):
+        settled = act(danger, "reassign", dispatcher("V11"), just_before, owner="guard", hub_code=hub_code)
+        assert settled.refusal is not None
+        assert (settled.refusal.code, settled.refusal.field) == ("invalid", "owner")
+        assert settled.refusal.detail == (
+            "the case is already with guard of V11: name another unit or hub, or let this one go on"
+        )
+        (accept,) = (d for d in settled.case.deadlines if d.stage == "accept")
+        assert (accept.open, accept.due_at) == (True, at(minutes=15))
+    # the same unit under another hub, and the same kind of unit elsewhere, are changes
+    case = filed().case
+    assert done(case, "reassign", dispatcher("T1"), owner="works", hub_code="V12").hub_code == "V12"
+    assert done(case, "reassign", dispatcher("C"), owner="works", hub_code="T2").owner_hub_code == "T2"
+
+
+def test_a_case_that_somebody_gave_to_a_unit_is_no_longer_unrouted() -> None:
+    nowhere = filed(place=Place("C", None, "low", unrouted=True)).case
+    assert (nowhere.unrouted, nowhere.owner, nowhere.hub_code) == (True, "city_desk", "C")
+    case = done(nowhere, "reassign", dispatcher("C"), at(1), owner="works", hub_code="T1")
+    assert (case.unrouted, case.owner, case.hub_code) == (False, "works", "T1")
+
+
 def test_a_reassigned_case_without_dues_sets_none() -> None:
     case = done(filed("fire").case, "reassign", dispatcher("C"), at(1), owner="gas")
     assert (case.owner, case.deadlines) == ("gas", ())
@@ -280,7 +306,7 @@ def test_a_category_that_a_later_version_dropped_is_timed_as_other() -> None:
         "pothole,坑,Pothole,thing,2,works,,,P3,4h C24,on_site=6h C24;resolve=10h C24,,S,,\n",
         "",
     )
-    case = done(filed().case, "reassign", dispatcher("T1"), at(1), city=city, owner="works")
+    case = done(filed().case, "reassign", dispatcher("T1"), at(1), city=city, owner="guard", hub_code="V12")
     assert [(d.stage, d.due_at) for d in case.deadlines if d.set_seq == case.seq] == [("accept", at(5))]
     assert ("owner", "on_site", "6h C24", 2, T0, at(6)) in open_rows(case), "what was set stays"
 

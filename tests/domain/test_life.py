@@ -87,7 +87,7 @@ EXPECTED: dict[str, tuple[set[str], set[str], str | None, list[str]]] = {
 PAYLOADS: dict[str, dict[str, Any]] = {
     "reach_milestone": {"stage": "on_site"},
     "submit_resolution": {"outcome": "fixed"},
-    "reassign": {"owner": "works"},
+    "reassign": {"owner": "guard", "hub_code": "V12"},
     "add_photos": {"photos": ("a",)},
     "pass_deadline": {"deadline_id": some_id(), "step_at": T0},
     "recompute_dues": {"years": (2027,)},
@@ -190,7 +190,7 @@ def test_only_a_move_makes_what_the_caller_saw_stale(kind: str, stales: bool) ->
     assert after.seq > before.seq
     # somebody who still looks at `before` comments on nothing but acts on what has changed
     # (a reassign is no longer possible after a claim: what the caller saw is judged before the state)
-    settled = act(after, "reassign", dispatcher("C"), owner="works", expected_seq=before.seq)
+    settled = act(after, "reassign", dispatcher("C"), owner="gas", hub_code="C", expected_seq=before.seq)
     told = (settled.refusal.code, settled.refusal.field) if settled.refusal else None
     assert told == (("stale", "expected_seq") if stales else None)
 
@@ -246,6 +246,17 @@ def test_the_present_seq_and_one_that_only_additions_followed_are_fresh() -> Non
     for seen in (case.seq, case.seq - 1):
         assert act(case, "submit_resolution", WORKS, outcome="fixed", expected_seq=seen).refusal is None
     assert act(case, "submit_resolution", WORKS, outcome="fixed", expected_seq=case.seq - 2).refusal
+
+
+def test_a_seq_that_the_case_has_not_reached_was_never_seen() -> None:
+    case = filed().case
+    settled = act(case, "accept", WORKS, expected_seq=3)
+    assert settled.refusal is not None
+    assert (settled.refusal.code, settled.refusal.field) == ("invalid", "expected_seq")
+    assert settled.refusal.detail == "the case is only at 2: read it again and send the seq that you then see"
+    assert settled.case is case
+    # where nothing is expected, nothing is compared
+    assert act(case, "comment", WORKS, expected_seq=99).refusal is None
 
 
 def test_only_the_system_passes_deadlines_and_nobody_else_moves_the_clock() -> None:

@@ -18,13 +18,19 @@ class Filed:
     """A report and its case, written into the book row by row."""
 
     def __init__(
-        self, *, state: str = "dispatched", hub_code: str = "T1", photos: list[str] | None = None
+        self,
+        *,
+        state: str = "dispatched",
+        hub_code: str = "T1",
+        photos: list[str] | None = None,
+        unverified: bool = False,
     ) -> None:
         self.report_id = ids.report_id(SECRET, "intake", str(uuid.uuid4()))
         self.case_id = ids.case_id(AT, self.report_id)
         self.code = ids.tracking_code(SECRET, self.report_id)
         self.url = f"/v1/reports/{self.code}"
         self.state, self.hub_code, self.photos = state, hub_code, photos or []
+        self.unverified = unverified
         self.bodies: list[tuple[Any, str]] = []
 
     def event(self, body: Any, *, by: str = "system") -> None:
@@ -40,9 +46,10 @@ class Filed:
                 last_event_at, city_version, changed_at)
             VALUES ($1, $1, 'n', $2, 1, $3, 'fast', 'pothole', 'P2',
                 $4, 2, 'works', $4, 'good', false, false,
-                1, 0, $5, $6, false, '{}', $7, $5, 1, $5)
+                1, 0, $5, $6, $8, '{}', $7, $5, 1, $5)
             """,
             *(self.case_id, max(1, len(self.bodies)), self.state, self.hub_code, AT, closed_at, NEVER),
+            self.unverified,
         )
         await book.execute(
             """INSERT INTO reports (report_id, tracking, case_id, channel, visibility, received_at, photos)

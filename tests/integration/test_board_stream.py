@@ -110,6 +110,61 @@ async def test_a_case_given_away_is_told_to_both_hubs(desk: Desk) -> None:
         assert line.told(case)[0]["from_hub_code"] == COMMUNITY
 
 
+async def test_a_unit_is_told_of_a_case_that_was_taken_from_it_live_and_after_a_gap(desk: Desk) -> None:
+    """The unit that had it, and no other of the same place; a confidential one is only gone."""
+    given = {"owner": "town_desk", "hub_code": TOWN, "owner_hub_code": TOWN, "level": 2, "seq": 3}
+    case, secret = await desk.put(new_case(**given)), await desk.put(new_case(**given, confidential=True))
+    kept = await desk.put(new_case())
+    clients = [await sign_in_unit(desk, hub, "community_office") for hub in (COMMUNITY, SIBLING)]
+    clients.append(await sign_in_unit(desk, TOWN, "town_construction"))
+    async with desk.line(clients[0]) as had_it:
+        for one in (secret, case):
+            await desk.publish_events(one, 3, moved(COMMUNITY, TOWN))
+        await until(lambda: had_it.told(case))
+        assert not had_it.told(secret)
+    for one in (secret, case):
+        await desk.put_event(
+            one,
+            3,
+            "CaseReassigned",
+            {"from_hub_code": COMMUNITY, "from_owner": "community_office", "hub_code": TOWN},
+        )
+    since = f"?since={ids.milliseconds(case.received_at)}"
+    async with desk.line(clients[0], since) as line:
+        await until(lambda: line.told(kept))
+        assert [told["from_hub_code"] for told in line.told(case)] == [COMMUNITY]
+        assert not line.told(secret)
+    for other, hub, unit in (
+        (clients[1], SIBLING, "community_office"),
+        (clients[2], TOWN, "town_construction"),
+    ):
+        told = await told_until_one_of_their_own(desk, other, since, hub, unit)
+        assert not told & {case.case_id, secret.case_id}
+
+
+async def told_until_one_of_their_own(
+    desk: Desk, client: httpx.AsyncClient, since: str, hub_code: str, unit: str
+) -> set[str]:
+    """The cases that a unit is told of up to one that comes later: what was not told by then never is."""
+    async with desk.line(client, since) as line:
+        own = await desk.put(
+            new_case(place_code=None, hub_code=hub_code, owner=unit, owner_hub_code=hub_code)
+        )
+        await desk.publish_events(own, 2, events.CaseAccepted())
+        await until(lambda: line.told(own))
+        return {data["case_id"] for data in line.named("case")}
+
+
+async def sign_in_unit(desk: Desk, hub_code: str, unit: str) -> httpx.AsyncClient:
+    """A unit's account at the hub, in the place of its dispatcher's."""
+    await desk.book.execute(
+        "UPDATE staff.accounts SET role = 'unit', unit = $1 WHERE username = $2",
+        unit,
+        f"dispatcher-{hub_code}",
+    )
+    return await desk.sign_in(hub_code)
+
+
 async def test_a_confidential_case_is_told_to_its_own_hub_alone(desk: Desk) -> None:
     secret = await desk.put(new_case(confidential=True, hub_code=TOWN, owner_hub_code=TOWN, level=2, seq=3))
     plain = await desk.put(new_case())
@@ -143,6 +198,17 @@ async def test_what_changed_during_a_gap_is_caught_up_with_fifteen_seconds_to_sp
     iso = (now - timedelta(seconds=25)).isoformat()
     async with desk.line(client, f"?since={iso.replace('+', '%2B')}") as line:
         await until(lambda: line.told(within) and line.told(closed))
+
+
+@pytest.mark.parametrize(
+    "since", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:14%2B00:00", "0", "1969-12-31T23:59:59Z"]
+)
+async def test_a_gap_since_the_beginning_of_time_is_caught_up(desk: Desk, since: str) -> None:
+    case = await desk.put(new_case())
+    client = await desk.sign_in(COMMUNITY)
+    async with desk.line(client, f"?since={since}") as line:
+        await until(lambda: line.told(case))
+        assert not line.ended
 
 
 async def test_more_than_500_changes_are_one_resync(desk: Desk) -> None:

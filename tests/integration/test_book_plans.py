@@ -162,6 +162,7 @@ CHANGED_CASES: Sequence[Any] = (
     [*CASES], column(3), column(2), column(1), column("accepted"), column("T1"), column(2), column(None),
     column("works"), column("T1"), column(0), column(T0), column(None), column(None), column(None),
     column(False), column(None), column(None), column("{}"), column(T0), column(T0), T0, *BOUNDS, column(1),
+    column(False),
 )  # fmt: skip
 CHANGED_DEADLINES: Sequence[Any] = (
     [*CASES], column("owner"), column("accept"), column(1), column(T0), column(True), column("due"),

@@ -277,5 +277,16 @@ async def test_the_metrics_count_posts_by_code_and_requests_by_template(door: Op
         before[2] + 1,
         before[3] + 2,
     ]
+    # The time begins with the whole body: how long a slow line takes is not the door's.
+    refused = await count('pioneer_posts_total{code="413"}')
+    assert (await door.http.post("/v1/reports", content=in_parts(b"{", b" " * 70_000))).status_code == 413
+    assert await count('pioneer_posts_total{code="413"}') == refused + 1
+    assert await count(wanted[3]) == before[3] + 2
     assert await count('pioneer_build_info{room="intake"') == 1
     assert await count("pioneer_timekeeper_leading") == 0
+
+
+async def in_parts(*parts: bytes) -> AsyncIterator[bytes]:
+    """A body whose length is not told beforehand."""
+    for part in parts:
+        yield part

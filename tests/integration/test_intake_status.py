@@ -125,6 +125,21 @@ async def test_a_case_of_which_everything_happened(door: OpenDoor, book: Any) ->
     assert [entry["text"] for entry in english["history"]][2] == "Sent to 东镇"
 
 
+async def test_a_case_that_nobody_verified_in_time_does_not_read_as_verified(
+    door: OpenDoor, book: Any
+) -> None:
+    lapsed = Filed(state="closed", unverified=True)
+    await lapsed.write(book)
+    said = []
+    for language in ("zh", "en"):
+        status = (await door.http.get(lapsed.url, headers={"Accept-Language": language})).json()
+        said.append((status["status"], status["status_text"]))
+    assert said == [
+        ("closed", "已办结，未能按时核实"),
+        ("closed", "Closed; nobody verified it in time"),
+    ]
+
+
 READS = {
     "triaging": "filed",
     "filed": "filed",
@@ -166,5 +181,6 @@ async def test_every_public_event_has_words_in_both_languages() -> None:
     assert WORDS["zh"].keys() == WORDS["en"].keys()
     told = {key for key in WORDS["zh"] if key.startswith(("event.", "status."))}
     assert told == texts | {"event.received"} | {f"status.{reads}" for reads in READS.values()} | {
-        "status.received"
+        "status.received",
+        "status.closed_unverified",
     }

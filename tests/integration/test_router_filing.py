@@ -144,6 +144,20 @@ async def test_a_report_is_placed_by_its_sealed_point(desk: Desk, db: Database) 
     }
 
 
+async def test_a_case_that_somebody_gave_to_a_unit_is_no_longer_unrouted_in_the_book(
+    desk: Desk, db: Database
+) -> None:
+    inbox = Inbox()
+    report = inbox.report("ads", hub_code=None)
+    await desk.handle(report)
+    assert (await db.case(case_of(report))).unrouted
+    await desk.handle(
+        inbox.command(case_of(report), "reassign", dispatcher("C"), owner="works", hub_code="T1")
+    )
+    case = await db.case(case_of(report))
+    assert (case.unrouted, case.owner, case.hub_code) == (False, "works", "T1")
+
+
 async def test_the_same_report_twice_in_a_batch_is_one(desk: Desk, db: Database) -> None:
     inbox = Inbox()
     report_id = fresh_id()

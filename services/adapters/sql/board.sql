@@ -35,11 +35,12 @@ LEFT JOIN LATERAL (
 ) p ON true
 
 -- name: changed_since
--- SSE catch-up: $6 since, $7 limit. A case that was given away from the scope is told as well.
+-- SSE catch-up: $6 since, $7 limit. A case that was last given away from the scope, or from the caller's unit,
+-- is told as well, unless it is confidential.
 SELECT c.*, ARRAY (SELECT r.report_id::text FROM reports r WHERE r.case_id = c.case_id) AS report_ids, away.from_hub_code
 FROM cases c
 LEFT JOIN LATERAL (
-    SELECT e.payload ->> 'from_hub_code' AS from_hub_code
+    SELECT e.payload ->> 'from_hub_code' AS from_hub_code, e.payload ->> 'from_owner' AS from_owner
     FROM events e
     WHERE e.case_id = c.case_id AND e.type = 'CaseReassigned' AND e.occurred_at >= $6
     ORDER BY e.seq DESC
@@ -50,7 +51,7 @@ WHERE c.changed_at >= $6
   AND ($5::text IS NOT NULL OR NOT c.confidential OR c.hub_code = $2
        OR ((c.resolved_at IS NOT NULL OR c.supervised_level IS NOT NULL)
            AND (c.hub_code = ANY ($3::text[]) OR c.hub_code <> ALL ($4::text[]))))
-  AND ($5::text IS NULL OR (c.owner = $5 AND c.owner_hub_code = $2))
+  AND ($5::text IS NULL OR (c.owner = $5 AND c.owner_hub_code = $2) OR (NOT c.confidential AND away.from_owner = $5))
 ORDER BY c.changed_at, c.case_id
 LIMIT $7
 

@@ -54,13 +54,13 @@ UPDATE cases c SET seq = t.seq, stale_seq = t.stale_seq, cycle = t.cycle, state 
     rework_count = t.rework_count, accepted_at = t.accepted_at, resolved_at = t.resolved_at, closed_at = t.closed_at,
     outcome = t.outcome, unverified = t.unverified, handler_ref = t.handler_ref, handler_unit = t.handler_unit,
     handler_hubs = t.handler_hubs::text[], due_at = t.due_at, last_event_at = t.last_event_at,
-    city_version = t.city_version, changed_at = $22
+    city_version = t.city_version, unrouted = t.unrouted, changed_at = $22
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::int[], $8::int[], $9::text[],
     $10::text[], $11::int[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::bool[],
-    $17::text[], $18::text[], $19::text[], $20::timestamptz[], $21::timestamptz[], $25::int[])
+    $17::text[], $18::text[], $19::text[], $20::timestamptz[], $21::timestamptz[], $25::int[], $26::bool[])
     AS t(case_id, seq, stale_seq, cycle, state, hub_code, level, supervised_level, owner, owner_hub_code,
     rework_count, accepted_at, resolved_at, closed_at, outcome, unverified, handler_ref, handler_unit, handler_hubs,
-    due_at, last_event_at, city_version)
+    due_at, last_event_at, city_version, unrouted)
 WHERE c.case_id = t.case_id AND c.case_id BETWEEN $23 AND $24
 
 -- name: update_deadlines

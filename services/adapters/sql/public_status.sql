@@ -2,7 +2,7 @@
 
 -- name: find_report
 -- A tracking number is 60 bits of a keyed hash: should two reports ever share one, it is the older that shows.
-SELECT r.report_id::text, r.case_id::text, r.photos, r.received_at, c.state, c.hub_code, citizen.due_at
+SELECT r.report_id::text, r.case_id::text, r.photos, r.received_at, c.state, c.unverified, c.hub_code, citizen.due_at
 FROM reports r
 JOIN cases c ON c.case_id = r.case_id
 LEFT JOIN LATERAL (
