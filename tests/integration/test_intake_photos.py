@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import struct
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,28 @@ async def test_large_and_odd_ones_come_through(door: OpenDoor, content: bytes, s
     assert answer.status_code == 201, answer.text
     with Image.open(door.parts.photos.path(answer.json()["id"])) as image:
         assert (image.format, image.size) == ("JPEG", size)
+
+
+def png_of_16_bits(*greys: int) -> bytes:
+    """One band of 16 x 16 points for each grey, chunk by chunk as the PNG specification says."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    line = b"\x00" + b"".join(struct.pack(">H", grey) * 16 for grey in greys)
+    header = struct.pack(">IIBBBBB", 16 * len(greys), 16, 16, 0, 0, 0, 0)
+    lines = zlib.compress(line * 16)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
+
+
+async def test_sixteen_bits_of_grey_keep_their_shades(door: OpenDoor) -> None:
+    answer = await _upload(door, png_of_16_bits(0x0000, 0x4000, 0x8000, 0xFFFF), name="scan.png")
+    assert answer.status_code == 201
+    with Image.open(door.parts.photos.path(answer.json()["id"])) as image:
+        seen = [image.getpixel((16 * band + 8, 8)) for band in range(4)]
+    for found, grey in zip(seen, (0, 64, 128, 255), strict=True):
+        assert isinstance(found, tuple)
+        assert all(abs(part - grey) <= 3 for part in found), seen
 
 
 @pytest.mark.parametrize(
