@@ -20,8 +20,10 @@ from services.domain.access import may_read
 
 log = structlog.get_logger()
 
-# An id is a keyed hash of the content: what it names never changes.
-_FOR_EVER: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
+# A desk is shared: what one was shown may be nothing for the next. So a browser asks each time, and session and
+# right to read are looked at again. An id is a keyed hash of the content: it tells whether that is the same.
+_ASK_AGAIN: Final = "private, no-cache"
+_KEEP_NOTHING: Final = "no-store"
 
 routes = APIRouter(tags=["photos"])
 
@@ -51,7 +53,7 @@ async def upload(request: Request, board: Board, _signed: Signed) -> Response:
 
 
 @routes.get("/v1/cases/{case_id}/photos/{photo}")
-async def show(case_id: str, photo: str, board: Board, signed: Signed) -> Response:
+async def show(case_id: str, photo: str, request: Request, board: Board, signed: Signed) -> Response:
     known_id = uuid_or_404(case_id, "case")
     case = await board.views.case(known_id)
     if case is None:
@@ -60,4 +62,8 @@ async def show(case_id: str, photo: str, board: Board, signed: Signed) -> Respon
         raise not_yours()
     if not board.photos.exists(photo) or not await board.views.photo_is_of_case(known_id, photo):
         raise Problem(404, detail="This case has no photo with this id.")
-    return FileResponse(board.photos.path(photo), media_type="image/jpeg", headers=_FOR_EVER)
+    tag = f'"{photo}"'
+    headers = {"Cache-Control": _KEEP_NOTHING if case.confidential else _ASK_AGAIN, "ETag": tag}
+    if not case.confidential and tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(board.photos.path(photo), media_type="image/jpeg", headers=headers)

@@ -106,6 +106,43 @@ async def test_a_photo_is_taken_in_and_shown_with_its_case_alone(desk: Desk) -> 
         assert (await client.get(f"/v1/cases/{case.case_id}/photos/{wrong}")).status_code == 404
 
 
+async def test_a_photo_does_not_stay_on_the_desk_of_who_has_left(desk: Desk) -> None:
+    client = await desk.sign_in(TOWN)
+    uploaded = await client.post("/v1/photos", files={"photo": ("a.jpg", a_photo((9, 9, 200)), "image/jpeg")})
+    photo = uploaded.json()["id"]
+    case = await desk.put(new_case())
+    await desk.put_report(case, photos=(photo,))
+    path = f"/v1/cases/{case.case_id}/photos/{photo}"
+    shown = await client.get(path)
+    assert shown.headers["cache-control"] == "private, no-cache"
+    asked = {"If-None-Match": shown.headers["etag"]}
+    unchanged = await client.get(path, headers=asked)
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert (unchanged.headers["etag"], unchanged.headers["cache-control"]) == (
+        shown.headers["etag"],
+        "private, no-cache",
+    )
+    assert (await client.get(path, headers={"If-None-Match": '"another"'})).status_code == 200
+    # What the browser kept is shown only to whoever may still see it.
+    assert (await (await desk.sign_in(ELSEWHERE)).get(path, headers=asked)).status_code == 403
+    assert (await client.delete("/v1/session")).status_code == 204
+    assert (await client.get(path, headers=asked)).status_code == 401
+
+
+async def test_a_photo_of_a_confidential_case_is_kept_nowhere(desk: Desk) -> None:
+    client = await desk.sign_in(TOWN)
+    uploaded = await client.post("/v1/photos", files={"photo": ("a.jpg", a_photo((9, 99, 9)), "image/jpeg")})
+    photo = uploaded.json()["id"]
+    case = await desk.put(
+        new_case(confidential=True, category="fraud_clue", hub_code=TOWN, level=2, owner_hub_code=TOWN)
+    )
+    await desk.put_report(case, photos=(photo,))
+    shown = await client.get(
+        f"/v1/cases/{case.case_id}/photos/{photo}", headers={"If-None-Match": f'"{photo}"'}
+    )
+    assert (shown.status_code, shown.headers["cache-control"]) == (200, "no-store")
+
+
 async def test_what_is_no_photo_is_refused(desk: Desk) -> None:
     client = await desk.sign_in(TOWN)
     text = await client.post("/v1/photos", files={"photo": ("a.jpg", b"not a picture", "image/jpeg")})
