@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -148,15 +149,23 @@ async def test_what_is_no_photo_is_refused(desk: Desk) -> None:
     text = await client.post("/v1/photos", files={"photo": ("a.jpg", b"not a picture", "image/jpeg")})
     assert (text.status_code, text.json()["errors"][0]["field"]) == (422, "photo")
     empty = await client.post("/v1/photos", data={"photo": "words"}, files={})
-    assert empty.status_code == 415
+    assert (empty.status_code, empty.json()["errors"][0]["field"]) == (422, "Content-Type")
+    broken = await client.post(
+        "/v1/photos", content=b"rubbish", headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert (broken.status_code, broken.json()["errors"][0]["field"]) == (422, "photo")
+    none = await client.post("/v1/photos", files={"photo": ("a.jpg", b"", "image/jpeg")})
+    assert (none.status_code, none.json()["errors"][0]["message"]) == (422, "the form has no file")
     nothing = await client.post(
         "/v1/photos",
         content=b'--x\r\nContent-Disposition: form-data; name="photo"\r\n\r\nwords\r\n--x--\r\n',
         headers={"content-type": "multipart/form-data; boundary=x"},
     )
     assert (nothing.status_code, nothing.json()["errors"][0]["field"]) == (422, "photo")
-    huge = await client.post("/v1/photos", files={"photo": ("a.jpg", b"x" * (11 << 20), "image/jpeg")})
-    assert huge.status_code == 413
+    for size in ((10 << 20) + 1, 11 << 20):
+        huge = await client.post("/v1/photos", files={"photo": ("a.jpg", b"x" * size, "image/jpeg")})
+        assert huge.status_code == 413
+    assert re.search(r'photos_total\{result="too_large"\} [1-9]', (await client.get("/metrics")).text)
 
 
 async def test_names_of_the_city_are_read_once(desk: Desk) -> None:

@@ -167,6 +167,30 @@ async def test_too_many_at_once_are_told_to_come_again(door: OpenDoor) -> None:
         assert int(busy.headers["retry-after"]) >= 1
 
 
+async def test_the_last_of_the_disk_is_not_taken(door: OpenDoor) -> None:
+    async def refusals() -> float:
+        text = (await door.http.get("/metrics")).text
+        found = re.search(r'^pioneer_photos_total\{result="no_room"\} (.+)$', text, re.M)
+        assert found is not None
+        return float(found[1])
+
+    known = photo((20, 20))
+    assert (await _upload(door, known)).status_code == 201
+    before, free_bytes = await refusals(), door.parts.photos.free_bytes
+    door.parts.photos.free_bytes = 1 << 62
+    try:
+        refused = await _upload(door, photo((21, 21)))
+        assert problem(refused, 503)["code"] == "no_room"
+        assert int(refused.headers["retry-after"]) >= 60
+        assert (await _upload(door, known)).status_code == 201, "it lies there already"
+        words = await door.http.post("/v1/reports", json={"channel": "resident", "text": "井盖松动"})
+        assert words.status_code == 202
+    finally:
+        door.parts.photos.free_bytes = free_bytes
+    assert await refusals() == before + 1
+    assert (await _upload(door, photo((21, 21)))).status_code == 201
+
+
 async def test_a_report_with_a_photo(door: OpenDoor, broker: str) -> None:
     photo_id = (await _upload(door, photo())).json()["id"]
     body = {"channel": "resident", "photos": [photo_id]}
