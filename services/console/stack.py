@@ -80,7 +80,8 @@ class Stack:
             await self._start_rooms(running.room_environment(known))
         running.remember(self.folder, known)
         if self._loaded is not None:
-            # the house is up: dues that were counted over predicted days may have to move
+            # the house is up: dues that were counted over predicted days may have to move, and those that a
+            # start before this one did not come to
             for line in await recount.at_start(self._loaded, self.settings, bootstrap, database_url):
                 self.screen.say("calendar", line)
 
