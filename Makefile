@@ -11,7 +11,7 @@ SAMPLE := deploy/city/wuzhong/sample-reports.jsonl
 UV := .venv/bin/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-long bench-quick lint lock clean
+.PHONY: help run demo test test-long test-browser bench-quick pictures lint lock clean
 
 help: ## say what can be made
 	@$(PYTHON) -c 'import re; [print(f"  make {t:12} {w}") for t, w in re.findall(r"^([a-z-]+):[^#\n]*## (.*)", open("Makefile").read(), re.M)]'
@@ -28,8 +28,14 @@ test: .venv/dev.stamp lint ## lint, types, walls, then every ring of tests on th
 test-long: .venv/dev.stamp ## the tests that take their time: frozen broker, absent database, more seeds
 	@$(PY) -m pytest -m long $(RINGS)
 
+test-browser: .venv/dev.stamp ## the pages in a real browser; needs Chromium and Chinese letters (README)
+	@$(PY) -m pytest tests/browser
+
 bench-quick: .venv/dev.stamp ## measure doors and router beside their bare limits (3 minutes)
 	@$(PY) -m tests.bench.quick
+
+pictures: .venv/dev.stamp ## take the pictures of the README again, into docs/pictures
+	@$(PY) -m tests.browser.pictures
 
 lint: .venv/dev.stamp ## style, types and the walls between the rooms
 	@$(PY) -m ruff check services tests lock

@@ -10,8 +10,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from services.adapters.city_feed import CityFeed
@@ -26,18 +25,9 @@ from services.adapters.seal import SealKeys
 from services.adapters.settings import Settings
 from services.intake import documents, lists, photos, reports, status
 from services.intake.door import NAME, Door
+from services.intake.pages import page_routes
 
 PHOTO_PATHS: Final = re.compile(r"/v1/photos|/v1/reports/[^/]+/photos")
-
-_PAGE: Final = """<!doctype html>
-<html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>先锋枢纽 · Pioneer Hub</title>
-<h1>先锋枢纽</h1>
-<p>居民、小哥和网格员在这里反映问题。</p>
-<p lang="en">The door of Pioneer Hub: residents, couriers and grid members report problems here.</p>
-<p><a href="/docs">接口文档 · API documents</a></p>
-</html>
-"""
 
 
 class PlainRoute(APIRoute):
@@ -117,7 +107,7 @@ def _add_routes(app: FastAPI) -> None:
                 description=endpoint.__doc__,
             )
         )
-    app.router.routes.append(Route("/", _page, include_in_schema=False))
+    app.router.routes.extend(page_routes())
     written = app.openapi
 
     def with_components() -> dict[str, Any]:
@@ -126,7 +116,3 @@ def _add_routes(app: FastAPI) -> None:
         return document
 
     app.openapi = with_components  # type: ignore[method-assign]
-
-
-async def _page(_request: Request) -> Response:
-    return HTMLResponse(_PAGE)

@@ -50,18 +50,19 @@ class Status(msgspec.Struct, frozen=True):
 
 async def get_status(request: Request) -> Response:
     """How far a report is, for whoever holds its tracking code."""
-    door = door_of(request)
-    code, tracking = read_code(door, request)
-    report = await find(door, tracking)
     chosen = language(request.headers.get("accept-language"))
-    status = (
-        _in_book(code, report, door.known_city(), WORDS[chosen]) if report else _received(code, WORDS[chosen])
-    )
     return Response(
-        _encode(status),
+        _encode(await read_status(door_of(request), request, WORDS[chosen])),
         media_type="application/json",
         headers={"Cache-Control": "no-store", "Content-Language": chosen, "Vary": "Accept-Language"},
     )
+
+
+async def read_status(door: Door, request: Request, words: Words) -> Status:
+    """Raises Problem: 404 for a code that is not ours, 503 while the book is away."""
+    code, tracking = read_code(door, request)
+    report = await find(door, tracking)
+    return _in_book(code, report, door.known_city(), words) if report else _received(code, words)
 
 
 def read_code(door: Door, request: Request) -> tuple[str, int]:

@@ -24,7 +24,10 @@ slow,慢,Slow,thing,2,works,,,P3,1WD OFF,resolve=20WD OFF,,S,,
 urgent,急,Urgent by office,thing,2,works,,,P1,1h OFF,resolve=3h OFF,,S,,
 other,其他,Other,thing,2,town_desk,,,P3,4h OFF,resolve=5WD OFF,,P,,
 """,
-    "tiles.csv": "tile,name_zh,name_en,icon,category,alternatives,hotlines\nroad,路,Road,M3 3h18,pothole,ads;other,\n",
+    "tiles.csv": """\
+tile,name_zh,name_en,icon,category,alternatives,hotlines
+road,路,Road,M3 3h18,pothole,ads;other,
+""",
     "priorities.csv": COUNTABLE["priorities.csv"].replace("48h C24", "2WD OFF"),
     "calendars.csv": (FOLDER / "calendars.csv").read_text("utf-8"),
     "calendar-days/predicted.csv": (FOLDER / "calendar-days/predicted.csv").read_text("utf-8"),

@@ -51,7 +51,10 @@ RATHAUS,市政厅,Town hall hours,workdays,08:00-16:00
 """,
     "calendar-days/2027.csv": "date,day,name,source\n2027-05-06,holiday,Himmelfahrt,Feiertagsgesetz\n",
     "calendar-days/predicted.csv": "month_day,name\n01-01,Neujahr\n12-25,Weihnachten\n12-26,Weihnachten\n",
-    "tiles.csv": "tile,name_zh,name_en,icon,category,alternatives,hotlines\npark,园,Park,M3 3h18,bench,other,\n",
+    "tiles.csv": """\
+tile,name_zh,name_en,icon,category,alternatives,hotlines
+park,园,Park,M3 3h18,bench,other,
+""",
     "areas.geojson": '{"type": "FeatureCollection", "features": []}',
 }
 FOUR_TIERS = {
@@ -76,7 +79,10 @@ code,name_zh,name_en,kind,tier,owner,else_owner,assist,priority,accept,milestone
 leaf,叶,Leaf,thing,4,desk4,,,P2,1h OFF,resolve=1WD OFF,,P,,
 other,其他,Other,thing,4,desk4,,,P2,1h OFF,resolve=1WD OFF,,P,,
 """,
-    "tiles.csv": "tile,name_zh,name_en,icon,category,alternatives,hotlines\nleaf,叶,Leaf,M3 3h18,leaf,,\n",
+    "tiles.csv": """\
+tile,name_zh,name_en,icon,category,alternatives,hotlines
+leaf,叶,Leaf,M3 3h18,leaf,,
+""",
     "ladder.csv": FILES["ladder.csv"].replace(
         "owner,accept,supervise,150,CaseEscalated,1\n",
         "".join(f"owner,accept,up_{n},{100 + 50 * n},CaseEscalated,{n}\n" for n in range(1, 5)),

@@ -40,8 +40,9 @@ async def test_another_version_of_the_city_is_taken_up(
     async with open_door(broker, database_url, tmp_path) as door:
         body = {"channel": "resident", "category": "hole"}
         assert fields(await door.http.post("/v1/reports", json=body)) == ["category"]
-        file = tmp_path / "city" / "categories.csv"
-        file.write_text(file.read_text("utf-8").replace("pothole,", "hole,"), "utf-8")
+        for name in ("categories.csv", "tiles.csv"):
+            file = tmp_path / "city" / name
+            file.write_text(file.read_text("utf-8").replace("pothole,", "hole,"), "utf-8")
         await load_folder(database_url, tmp_path / "city")
 
         async def taken() -> bool:

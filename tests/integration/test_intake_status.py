@@ -164,6 +164,7 @@ async def test_every_public_event_has_words_in_both_languages() -> None:
     assert set(PUBLIC_EVENTS) <= events.EVENT_TYPES.keys()
     assert WORDS.keys() == {"zh", "en"}
     assert WORDS["zh"].keys() == WORDS["en"].keys()
-    assert WORDS["zh"].keys() == texts | {"event.received"} | {
-        f"status.{reads}" for reads in READS.values()
-    } | {"status.received"}
+    told = {key for key in WORDS["zh"] if key.startswith(("event.", "status."))}
+    assert told == texts | {"event.received"} | {f"status.{reads}" for reads in READS.values()} | {
+        "status.received"
+    }

@@ -1,0 +1,154 @@
+"""The phone's pages: report a problem in three taps, and see how far a report is.
+
+Rules: filled on the server, so that a slow phone shows something at once; texts are data (texts/*.json),
+tiles are the city's; no inline script or style (the content security policy forbids both).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from babel import Locale
+from babel.dates import format_skeleton
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from services.adapters.problems import Problem
+from services.intake.door import door_of
+from services.intake.status import read_status
+from services.intake.words import DEFAULT, WORDS, language
+
+HERE: Final = Path(__file__).parent
+STEPS: Final = ("received", "filed", "in_progress", "resolved", "closed")
+CHANNELS: Final = ("courier", "resident", "grid_member", "representative")
+_LOCALES: Final[Mapping[str, Locale]] = {chosen: Locale(chosen) for chosen in WORDS}
+_COOKIE: Final = "lang"
+_YEAR_S: Final = 365 * 24 * 3600
+_SQUEEZED: Final = [Middleware(GZipMiddleware, minimum_size=1000)]
+
+_templates: Final = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    auto_reload=False,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+async def report_page(request: Request) -> Response:
+    """`?hub=CODE` is what a QR code at a site carries: the place then is known without a position."""
+    city = door_of(request).known_city()
+    given = request.query_params.get("hub")
+    hub = city.hubs.get(given) if given else None
+    return _page(request, "report.html", city=city, hub=hub, unknown_hub=bool(given) and hub is None)
+
+
+async def tracking_page(request: Request) -> Response:
+    chosen = _language(request)
+    try:
+        status = await read_status(door_of(request), request, WORDS[chosen])
+    except Problem as problem:
+        trouble = "page.not_found" if problem.status == 404 else "page.away"
+        return _page(request, "trouble.html", status_code=problem.status, trouble=trouble)
+    step = STEPS.index(status.status) if status.status in STEPS else None
+    return _page(request, "tracking.html", status=status, step=step, late=_late(request, status.due_at, step))
+
+
+async def look_up(request: Request) -> Response:
+    return RedirectResponse(f"/r/{quote(request.query_params.get('code', '').strip()[:64], safe='')}", 303)
+
+
+def _late(request: Request, due_at: str | None, step: int | None) -> bool:
+    handled = step is not None and step >= STEPS.index("resolved")
+    return (
+        due_at is not None and not handled and datetime.fromisoformat(due_at) < door_of(request).clock.now()
+    )
+
+
+def _page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> Response:
+    chosen = _language(request)
+    city = door_of(request).known_city()
+    html = _templates.get_template(template).render(
+        t=partial(_text, chosen),
+        name=partial(_name, chosen),
+        moment=partial(_moment, chosen),
+        assets=_assets(),
+        lang=chosen,
+        other_language=next(other for other in WORDS if other != chosen),
+        city_name=_name(chosen, city),
+        here=request.url.path,
+        steps=STEPS,
+        channels=CHANNELS,
+        script_texts={key: text for key, text in WORDS[chosen].items() if key.startswith("page.")},
+        **values,
+    )
+    headers = {"Cache-Control": "no-cache", "Content-Language": chosen, "Vary": "Accept-Language, Cookie"}
+    response = HTMLResponse(html, status_code, headers=headers)
+    if request.query_params.get(_COOKIE) == chosen:
+        response.set_cookie(_COOKIE, chosen, max_age=_YEAR_S, httponly=True, samesite="lax")
+    return response
+
+
+def _language(request: Request) -> str:
+    """What was chosen on the page, else what the telephone speaks."""
+    for chosen in (request.query_params.get(_COOKIE), request.cookies.get(_COOKIE)):
+        if chosen in WORDS:
+            return str(chosen)
+    return language(request.headers.get("accept-language"))
+
+
+def _text(chosen: str, key: str, **values: object) -> str:
+    return WORDS[chosen][key].format(**values)
+
+
+def _name(chosen: str, named: Any) -> str:
+    """Of a tile, category, hotline or city."""
+    name: str = named.name_zh if chosen == DEFAULT else named.name_en
+    return name
+
+
+def _moment(chosen: str, at: str) -> str:
+    """`11月24日周二 16:30`; the instant comes in the city's own time."""
+    when = datetime.fromisoformat(at)
+    day, hour = (
+        format_skeleton(shape, when, tzinfo=when.tzinfo, locale=_LOCALES[chosen]) for shape in ("MMMEd", "Hm")
+    )
+    return f"{day} {hour}"
+
+
+@cache
+def _assets() -> str:
+    """An address that changes with the files, so that telephones may keep them."""
+    content = hashlib.sha256()
+    for path in sorted((HERE / "static").iterdir()):
+        content.update(path.read_bytes())
+    return f"/static/{content.hexdigest()[:12]}"
+
+
+class _Kept(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable"
+        return response
+
+
+def page_routes() -> list[BaseRoute]:
+    return [
+        Route("/", report_page, middleware=_SQUEEZED),
+        Route("/r", look_up),
+        Route("/r/{tracking_code}", tracking_page, middleware=_SQUEEZED),
+        Mount(_assets(), _Kept(directory=HERE / "static"), name="static", middleware=_SQUEEZED),
+    ]
