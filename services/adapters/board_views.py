@@ -100,7 +100,8 @@ def _subtree(city: City, hub_code: str) -> Iterable[str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFilter:
     states: Sequence[str] | None = None
-    with_closed: bool = False
+    closed_since: datetime | None = None
+    """With those that were closed since; None: open ones alone."""
     categories: Sequence[str] | None = None
     due_before: datetime | None = None
     sort: Sort = "due"
@@ -159,7 +160,7 @@ class BoardViews:
                 QUEUE[wanted.sort],
                 *scope.parameters(),
                 wanted.states,
-                wanted.with_closed,
+                wanted.closed_since,
                 wanted.categories,
                 wanted.due_before,
                 wanted.after[0] if wanted.after else None,

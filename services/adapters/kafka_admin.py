@@ -182,13 +182,3 @@ def first_offsets(admin: KafkaAdminClient, topic: str) -> dict[int, int]:
 def _offsets(admin: KafkaAdminClient, topic: str, spec: OffsetSpec) -> dict[int, int]:
     wanted = {TopicPartition(topic, partition): spec for partition in partitions_of(admin, topic)}
     return {place.partition: found.offset for place, found in admin.list_partition_offsets(wanted).items()}
-
-
-def lag(admin: KafkaAdminClient, group: str, topic: str) -> dict[int, int]:
-    """Partition → messages that the group has not committed yet."""
-    committed = committed_offsets(admin, group, topic)
-    first = first_offsets(admin, topic)
-    return {
-        partition: max(0, end - max(committed.get(partition, 0), first[partition]))
-        for partition, end in end_offsets(admin, topic).items()
-    }

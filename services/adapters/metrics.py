@@ -92,7 +92,7 @@ photos_total = _counter(
     "Uploaded photos by what became of them.",
     _DOORS,
     "result",
-    result=("stored", "known", "not_an_image", "too_many_pixels", "too_large", "busy", "failed"),
+    result=("stored", "known", "not_an_image", "too_many_pixels", "too_large", "busy", "no_room", "failed"),
 )
 
 # router

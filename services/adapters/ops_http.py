@@ -92,10 +92,16 @@ class _Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._stopping.set)
 
 
-def run_app(app: FastAPI, host: str, port: int) -> None:
+def run_app(app: FastAPI, host: str, port: int, *, trusted_proxies: str = "") -> None:
     """Serve a door until SIGTERM or SIGINT. Streams of the app must end when `app.state.stopping` is set."""
     app.state.stopping = asyncio.Event()
-    config = _config(app, loop="uvloop", lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS)
+    config = _config(
+        app,
+        trusted_proxies=trusted_proxies,
+        loop="uvloop",
+        lifespan="on",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
     with listen(host, port) as listener, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_Server(config, app.state.stopping).serve(sockets=[listener]))
 
@@ -126,7 +132,7 @@ async def serve_ops(host: str, port: int, checks: Mapping[str, Check], *, room: 
     return OpsServer(server, listen(host, port))
 
 
-def _config(app: Any, **settings: Any) -> uvicorn.Config:
+def _config(app: Any, *, trusted_proxies: str = "", **settings: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="httptools",
@@ -134,8 +140,9 @@ def _config(app: Any, **settings: Any) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
-        # Nobody here asks for the caller's address.
-        proxy_headers=False,
+        # The header that says who calls is worth something only from a proxy of our own.
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
         timeout_keep_alive=75,
         **settings,
     )

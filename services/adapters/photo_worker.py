@@ -51,6 +51,9 @@ def reencode(uploaded: bytes) -> bytes:
         # A JPEG can be decoded at half, quarter or eighth size: faster, and the large picture never exists.
         photo.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
         photo.load()
+        if photo.mode.startswith("I"):
+            # Grey of 16 bits: read as 8, all that is not nearly black would be white.
+            photo = photo.convert("I").point(lambda grey: grey * (1 / 256)).convert("L")
         photo.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
         with contextlib.suppress(Exception):
             # Broken EXIF is no reason to lose the photo: it stays as it lies.

@@ -1,7 +1,7 @@
 """The photo store: a folder of re-encoded photos, each under an id that is a keyed hash of what was uploaded.
 
 Rules: what `put` has answered is on the disk, its name too; no byte of an upload is decoded in this process;
-two are decoded at a time and a few wait, the rest are told to come again.
+two are decoded at a time and a few wait, the rest are told to come again; the last of the disk is not taken.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import hmac
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,10 @@ import structlog
 from services.adapters import metrics, photo_worker
 
 ID: Final = re.compile(r"[0-9a-f]{32}")
+
+FREE_BYTES: Final = 1 << 30
+"""Left free on the photos' disk: anybody may send photos without end, and where the broker's log or the book
+lies on the same disk, a full one would stop the house. Photos stop before that."""
 
 _AT_A_TIME: Final = 2
 _MAY_WAIT: Final = 8
@@ -36,8 +41,13 @@ class Busy(RuntimeError):
     """Too many photos are being decoded; the same upload may be sent again."""
 
 
+class NoRoom(RuntimeError):
+    """The disk is nearly full: no photo is taken until there is room again."""
+
+
 class PhotoStore:
-    def __init__(self, folder: Path, secret: bytes) -> None:
+    def __init__(self, folder: Path, secret: bytes, *, free_bytes: int = FREE_BYTES) -> None:
+        self.free_bytes = free_bytes
         self._folder = folder
         self._secret = secret
         self._slots = asyncio.Semaphore(_AT_A_TIME)
@@ -53,7 +63,7 @@ class PhotoStore:
         return ID.fullmatch(photo_id) is not None and self.path(photo_id).is_file()
 
     async def put(self, uploaded: bytes) -> str:
-        """Raises NotAPhoto or Busy; an OSError means that the disk did not take it."""
+        """Raises NotAPhoto, Busy or NoRoom; an OSError means that the disk did not take it."""
         photo_id = self.id_of(uploaded)
         if self.exists(photo_id):
             metrics.photos_total.labels("known").inc()
@@ -61,6 +71,9 @@ class PhotoStore:
         if self._present >= _AT_A_TIME + _MAY_WAIT:
             metrics.photos_total.labels("busy").inc()
             raise Busy("too many photos at once")
+        if self._free() < self.free_bytes:
+            metrics.photos_total.labels("no_room").inc()
+            raise NoRoom(f"less than {self.free_bytes} bytes are free where the photos lie")
         self._present += 1
         try:
             async with self._slots:
@@ -70,6 +83,10 @@ class PhotoStore:
             self._present -= 1
         metrics.photos_total.labels("stored").inc()
         return photo_id
+
+    def _free(self) -> int:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self._folder).free
 
     async def _reencode(self, uploaded: bytes) -> bytes:
         worker = await asyncio.create_subprocess_exec(

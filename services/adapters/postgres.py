@@ -24,13 +24,17 @@ _SECTION: Final = re.compile(r"^--\s*name:\s*([a-z_][a-z0-9_]*)\s*$")
 
 
 async def connect(
-    database_url: str, *, room: str = "pioneer-hub", command_timeout: float = COMMAND_SECONDS
+    database_url: str,
+    *,
+    room: str = "pioneer-hub",
+    command_timeout: float = COMMAND_SECONDS,
+    session: Mapping[str, str] | None = None,
 ) -> asyncpg.Connection[asyncpg.Record]:
     return await asyncpg.connect(
         database_url,
         timeout=CONNECT_SECONDS,
         command_timeout=command_timeout,
-        server_settings={"application_name": room},
+        server_settings={"application_name": room, **(session or {})},
     )
 
 

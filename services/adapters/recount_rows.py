@@ -43,8 +43,14 @@ class RecountRows:
         row = await self._conn.fetchrow(SQL["active_files"])
         if row is None:
             return None
-        found = (YEAR.fullmatch(name) for name in row["files"])
-        return row["version"], frozenset(int(year[1]) for year in found if year is not None)
+        return row["version"], _years(row["files"])
+
+    async def recounted_years(self) -> frozenset[int]:
+        """Official when every case was last asked to count again, and all had answered."""
+        return _years(await self._conn.fetchval(SQL["recounted_files"]) or ())
+
+    async def mark_recounted(self, version: int) -> None:
+        await self._conn.execute(SQL["mark_recounted"], version)
 
     async def older_have_ended(self) -> bool:
         """Waits until nobody can still be deciding by the version before; False if that takes too long."""
@@ -69,6 +75,11 @@ class RecountRows:
     async def recounted(self, case_ids: Sequence[str], command_ids: Sequence[str]) -> list[Recounted]:
         rows = await self._conn.fetch(SQL["recounted"], case_ids, command_ids)
         return [Recounted(row["number"], decode_body("DuesRecomputed", row["payload"])) for row in rows]
+
+
+def _years(files: Iterable[str]) -> frozenset[int]:
+    found = (YEAR.fullmatch(name) for name in files)
+    return frozenset(int(year[1]) for year in found if year is not None)
 
 
 @asynccontextmanager

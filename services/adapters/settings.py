@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import string
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -27,6 +28,7 @@ _REMEDIES: Final = {
     "database_url": "give postgresql://user:password@host:port/name, or start everything with `make run`",
     "pioneer_secret": "give at least 64 hexadecimal digits; `make run` makes one by itself",
     "seal_keys": "give kid:key[,kid:key…], each key 32 bytes in base64; `make run` makes one by itself",
+    "trusted_proxies": "give the addresses or networks of your own proxies, such as 10.0.0.5,172.16.0.0/12",
     "clock_offset_file": "give the path of a file that holds seconds as text, or leave it unset",
     "log_level": "give DEBUG, INFO, WARNING or ERROR",
     "log_format": "give text or json",
@@ -63,6 +65,7 @@ class Settings(BaseSettings):
 
     city_folder: Path = PROJECT / "deploy" / "city" / "wuzhong"
     public_url: str | None = None
+    trusted_proxies: str = ""
     sample_staff_password: str | None = Field(default=None, repr=False)
     clock_offset_file: Path | None = None
 
@@ -122,6 +125,17 @@ class Settings(BaseSettings):
                 length = 0
             if not kid or length != 32:
                 raise ValueError(f"holds a part, named {kid!r}, that is not kid:base64 of 32 bytes")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        for part in value.split(",") if value else []:
+            try:
+                ipaddress.ip_network(part.strip())
+            except ValueError:
+                # The server takes it for the name of something, and would trust nobody or, with *, everybody.
+                raise ValueError(f"holds {part.strip()!r}, which is no address or network") from None
         return value
 
     @property

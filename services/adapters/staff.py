@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -46,6 +46,10 @@ class UsernameTaken(ValueError):
     """Another account has this name already."""
 
 
+class NoSuchAccount(LookupError):
+    """No account has this name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     account_id: str
@@ -53,6 +57,7 @@ class Account:
     role: Role
     hub_code: str
     unit: str | None
+    disabled_at: datetime | None = None
 
 
 class Passwords:
@@ -114,7 +119,28 @@ class Staff:
 
     async def list(self) -> list[Account]:
         async with self._connection() as connection:
-            return [_account(row) for row in await connection.fetch(SQL.list_accounts)]
+            rows = await connection.fetch(SQL.list_accounts)
+        return [replace(_account(row), disabled_at=row["disabled_at"]) for row in rows]
+
+    async def disable(self, username: str) -> None:
+        """Signed out everywhere and not let in again. Raises NoSuchAccount, as the next two do."""
+        await self._change(SQL.disable_account, username, self._clock.now(), signs_out=True)
+
+    async def enable(self, username: str) -> None:
+        await self._change(SQL.enable_account, username)
+
+    async def set_password(self, username: str, password: str) -> None:
+        """Whoever came in with the one before is signed out."""
+        hashed = await self._passwords.hash(password)
+        await self._change(SQL.set_password_hash, username, hashed, signs_out=True)
+
+    async def _change(self, statement: str, username: str, *values: Any, signs_out: bool = False) -> None:
+        async with self._connection() as connection, connection.transaction():
+            account_id = await connection.fetchval(statement, username, *values)
+            if account_id is None:
+                raise NoSuchAccount(f"there is no account named {username!r}: `staff list` shows all")
+            if signs_out:
+                await connection.execute(SQL.delete_sessions_of, account_id)
 
     async def sign_in(self, username: str, password: str) -> tuple[str, Account] | None:
         """The token for the cookie and who it is, or None: wrong name and wrong password look the same."""
@@ -128,8 +154,10 @@ class Staff:
             await connection.execute(
                 SQL.delete_sessions_before, row["account_id"], now - IDLE, now - ABSOLUTE
             )
-            await connection.execute(SQL.insert_session, _hash(token), row["account_id"], now)
-        return token, _account(row)
+            let_in = await connection.fetchval(
+                SQL.insert_session, _hash(token), row["account_id"], now, row["password_hash"]
+            )
+        return (token, _account(row)) if let_in is not None else None
 
     async def session(self, token: str, *, touch: bool = True) -> Account | None:
         """Who holds this token; `touch` counts as use."""
@@ -167,9 +195,9 @@ async def ensure_sample_staff(
                     password = made = readable_password()
                     stored = await passwords.hash(password)
             elif stored is None or not await passwords.matches(password, stored):
-                stored = await passwords.hash(password)
-                await connection.execute(SQL.set_sample_hash, stored)
-                await connection.execute(SQL.delete_sample_sessions)
+                before, stored = stored, await passwords.hash(password)
+                await connection.execute(SQL.set_sample_hash, stored, before)
+                await connection.execute(SQL.delete_sample_sessions, stored)
             codes = sorted(city.hubs)
             at = now if now is not None else Clock().now()
             new_ids = [ids.uuid7(at, os.urandom(10)) for _ in codes]

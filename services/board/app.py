@@ -124,4 +124,4 @@ async def _book_is_away(_request: Request, _error: Exception) -> Response:
 def main() -> None:
     settings = Settings()
     logs.configure(ROOM, settings)
-    run_app(build_app(settings), settings.host, settings.board_port)
+    run_app(build_app(settings), settings.host, settings.board_port, trusted_proxies=settings.trusted_proxies)

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
-from starlette.datastructures import UploadFile
 
-from services.adapters.guard import PHOTO_LIMIT, too_large
-from services.adapters.photos import Busy, NotAPhoto
-from services.adapters.problems import Problem, invalid, unavailable
+from services.adapters.photo_uploads import keep_photo, read_photo
+from services.adapters.problems import Problem
 from services.board.bodies import json_answer, uuid_or_404
 from services.board.cases import no_case, not_yours
 from services.board.parts import Board
 from services.board.sessions import Signed
 from services.domain.access import may_read
 
-log = structlog.get_logger()
-
-# An id is a keyed hash of the content: what it names never changes.
-_FOR_EVER: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
+# A desk is shared: what one was shown may be nothing for the next. So a browser asks each time, and session
+# and right to read are looked at again. An id is a keyed hash of the content: it tells if that is the same.
+_ASK_AGAIN: Final = "private, no-cache"
+_KEEP_NOTHING: Final = "no-store"
 
 routes = APIRouter(tags=["photos"])
 
@@ -29,29 +26,12 @@ routes = APIRouter(tags=["photos"])
 @routes.post("/v1/photos")
 async def upload(request: Request, board: Board, _signed: Signed) -> Response:
     """multipart/form-data with one file; `201 {id}`."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise Problem(415, detail="Send the photo as multipart/form-data.")
-    async with request.form(max_files=1, max_fields=4) as form:
-        file = next((value for value in form.values() if isinstance(value, UploadFile)), None)
-        if file is None:
-            raise invalid([("photo", "the form holds no file")])
-        uploaded = await file.read()
-    if len(uploaded) > PHOTO_LIMIT:
-        raise too_large(PHOTO_LIMIT)
-    try:
-        photo_id = await board.photos.put(uploaded)
-    except NotAPhoto as problem:
-        raise invalid([("photo", str(problem))]) from None
-    except Busy:
-        raise unavailable("Many photos are being taken in: send it again.", retry_after=2) from None
-    except OSError:
-        log.exception("photo_not_stored")
-        raise unavailable("The photo could not be stored: send it again.", retry_after=5) from None
+    photo_id = await keep_photo(board.photos, await read_photo(request))
     return json_answer({"id": photo_id}, status=201)
 
 
 @routes.get("/v1/cases/{case_id}/photos/{photo}")
-async def show(case_id: str, photo: str, board: Board, signed: Signed) -> Response:
+async def show(case_id: str, photo: str, request: Request, board: Board, signed: Signed) -> Response:
     known_id = uuid_or_404(case_id, "case")
     case = await board.views.case(known_id)
     if case is None:
@@ -60,4 +40,8 @@ async def show(case_id: str, photo: str, board: Board, signed: Signed) -> Respon
         raise not_yours()
     if not board.photos.exists(photo) or not await board.views.photo_is_of_case(known_id, photo):
         raise Problem(404, detail="This case has no photo with this id.")
-    return FileResponse(board.photos.path(photo), media_type="image/jpeg", headers=_FOR_EVER)
+    tag = f'"{photo}"'
+    headers = {"Cache-Control": _KEEP_NOTHING if case.confidential else _ASK_AGAIN, "ETag": tag}
+    if not case.confidential and tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(board.photos.path(photo), media_type="image/jpeg", headers=headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import datetime, timedelta
 from typing import Final, cast
 
 import msgspec
@@ -23,7 +24,9 @@ from services.domain.messages import Actor
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
 SORTS: Final = ("due", "received_at", "priority")
-_PARAMETERS: Final = frozenset({"state", "category", "due_before", "sort", "cursor", "limit"})
+CLOSED_WITHIN: Final = timedelta(days=90)
+"""Closed cases are without end: older ones are shown to whoever asks with `closed_since`."""
+_PARAMETERS: Final = frozenset({"state", "category", "due_before", "closed_since", "sort", "cursor", "limit"})
 _NEVER: Final = "infinity"
 
 routes = APIRouter(tags=["queue"])
@@ -42,11 +45,14 @@ def scope_of(hub_code: str, actor: Actor, city: City) -> Scope:
 
 @routes.get("/v1/hubs/{code}/queue")
 async def queue(code: str, request: Request, board: Board, signed: Signed) -> Response:
-    """Query: state=, category= (repeatable), due_before=, sort=due|received_at|priority, cursor=, limit=."""
+    """Query: state=, category= (repeatable), due_before=, sort=due|received_at|priority, cursor=, limit=.
+
+    With state=closed also closed_since=, 90 days ago if not given: `total` and pages hold none closed before.
+    """
     city, actor = board.city.now, signed.actor
     scope = scope_of(code, actor, city)
-    wanted = _read_filter(request, city)
     as_of = board.clock.now()
+    wanted = _read_filter(request, city, as_of)
     page = await board.views.queue(scope, wanted)
     return json_answer(
         {
@@ -59,7 +65,7 @@ async def queue(code: str, request: Request, board: Board, signed: Signed) -> Re
     )
 
 
-def _read_filter(request: Request, city: City) -> QueueFilter:
+def _read_filter(request: Request, city: City, now: datetime) -> QueueFilter:
     query = request.query_params
     faults = [(name, "is not a parameter of a queue") for name in query if name not in _PARAMETERS]
     states, categories = query.getlist("state"), query.getlist("category")
@@ -78,10 +84,11 @@ def _read_filter(request: Request, city: City) -> QueueFilter:
         faults.append(("cursor", "is not a next_cursor of this queue in this order"))
     if faults:
         raise invalid(faults)
-    due_before = query.get("due_before")
+    due_before, since = query.get("due_before"), query.get("closed_since")
+    closed_since = now - CLOSED_WITHIN if since is None else instant("closed_since", since)
     return QueueFilter(
-        states=states or None,
-        with_closed=any(state in TERMINAL for state in states),
+        states=sorted(set(states)) or None,
+        closed_since=closed_since if any(state in TERMINAL for state in states) else None,
         categories=categories or None,
         due_before=instant("due_before", due_before) if due_before is not None else None,
         sort=cast("Sort", sort),

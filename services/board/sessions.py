@@ -63,25 +63,28 @@ async def sign_in(request: Request, board: Board) -> Response:
     assert username is not None
     assert password is not None
     address = request.client.host if request.client else ""
-    key, now = (username, address), asyncio.get_running_loop().time()
-    wait_s = board.throttle.wait_s(key, now)
+    now = asyncio.get_running_loop().time()
+    wait_s = board.throttle.try_now(username, address, now)
     if wait_s > 0:
         seconds = math.ceil(wait_s)
         raise Problem(
             429,
             "too_many_failures",
-            detail=f"Too many wrong passwords for this name: try again in {seconds} s.",
+            detail=f"Too many wrong passwords for this name or from your address: try again in {seconds} s.",
             headers={"Retry-After": str(seconds)},
         )
     try:
         entered = await board.staff.sign_in(username, password)
     except TooManySignIns:
+        board.throttle.take_back(username, address, now)
         raise unavailable("Many people sign in at this moment: try again.", retry_after=3) from None
+    except Exception:
+        board.throttle.take_back(username, address, now)
+        raise
     if entered is None:
-        board.throttle.failed(key, now)
         log.warning("sign_in_failed", address=address)
         raise Problem(401, "wrong_credentials", detail="The name or the password is wrong.")
-    board.throttle.succeeded(key)
+    board.throttle.succeeded(username, address, now)
     token, account = entered
     log.info("signed_in", account_id=account.account_id, hub_code=account.hub_code)
     answer = json_answer(account_body(account))

@@ -86,13 +86,11 @@ def load_and_recount(settings: Settings, folder: Path) -> None:
 
 
 def recount_and_tell(settings: Settings, loaded: Loaded) -> None:
-    if not loaded.new_years:
-        return
     try:
         found = asyncio.run(recount(settings, loaded.version, loaded.new_years, loaded.city))
     except (NotRecounted, NotConfirmed, BookUnusable, SettingsError) as wrong:
         _refuse(f"version {loaded.version} is active; {wrong}. `console calendar recount` asks again")
-    for line in told(loaded.new_years, found, loaded.city):
+    for line in told(loaded.new_years, found, loaded.city) if loaded.new_years else ():
         typer.echo(line)
 
 

@@ -1,6 +1,7 @@
 """A recount: years became official, so each case they reach is asked to count its provisional dues again.
 
-One ordinary command per case, decided by the router like any other; asking twice is harmless.
+One ordinary command per case, decided by the router like any other; asking twice is harmless. What was asked
+and answered is marked in the book, so what was cut off is asked again by the next start or load.
 """
 
 from __future__ import annotations
@@ -38,35 +39,38 @@ class Loaded:
     version: int
     city: City
     new_years: tuple[int, ...]
-    """Official now and not before; none with the first version, when there is nothing to recount."""
+    """Official now and not when all was last recounted; none with the first version."""
 
 
 async def load(database_url: str, folder: Path) -> Loaded:
     """Make the folder the active version. Raises CityProblems and BookUnusable."""
     city = read_city(read_folder(folder), 0)
-    async with recount_rows(database_url) as rows:
-        before = await rows.active_years()
     version = await load_folder(database_url, folder)
-    new_years = tuple(sorted(city.days.years - before[1])) if before is not None else ()
-    return Loaded(version, city, new_years)
+    async with recount_rows(database_url) as rows:
+        recounted = await rows.recounted_years()
+    return Loaded(version, city, tuple(sorted(city.days.years - recounted)))
 
 
 async def recount(settings: Settings, version: int, years: Sequence[int], city: City) -> list[Recounted]:
     """Ask every case that the years reach; what changed. Raises BookUnusable, NotRecounted, NotConfirmed."""
-    if not years:
-        return []
     async with recount_rows(settings.require("database_url")) as rows:
-        if not await rows.older_have_ended():
-            raise NotRecounted("a transaction that began before the load has not ended")
-        case_ids = await rows.reached(years, city)
-        if not case_ids:
-            return []
-        commands = [
-            _command(case_id, version, tuple(years), Clock(settings.clock_offset_file).now())
-            for case_id in case_ids
-        ]
-        await _send(settings.require("kafka_bootstrap"), commands)
-        return await _answers(rows, commands)
+        found = await _recount(rows, settings, version, tuple(years), city) if years else []
+        await rows.mark_recounted(version)
+        return found
+
+
+async def _recount(
+    rows: RecountRows, settings: Settings, version: int, years: tuple[int, ...], city: City
+) -> list[Recounted]:
+    if not await rows.older_have_ended():
+        raise NotRecounted("a transaction that began before the load has not ended")
+    case_ids = await rows.reached(years, city)
+    if not case_ids:
+        return []
+    now = Clock(settings.clock_offset_file).now()
+    commands = [_command(case_id, version, years, now) for case_id in case_ids]
+    await _send(settings.require("kafka_bootstrap"), commands)
+    return await _answers(rows, commands)
 
 
 async def at_start(loaded: Loaded, settings: Settings, bootstrap: str, database_url: str) -> list[str]:

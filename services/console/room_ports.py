@@ -30,7 +30,7 @@ async def demand_ports(settings: Settings, rooms: Sequence[str], *, kafka: bool,
     for room in rooms:
         count = settings.router_workers if room == "router" else 1
         first, variable = room_port(settings, room), f"{room.upper()}_PORT"
-        wanted.extend((settings.host, first + PORTS_APART * slot, variable) for slot in range(count))
+        wanted.extend((settings.host, first + PORTS_APART * index, variable) for index in range(count))
     twice = {port for _, port, _ in wanted if sum(port == other for _, other, _ in wanted) > 1}
     for port in twice:
         names = " and ".join(sorted({name for _, other, name in wanted if other == port}))

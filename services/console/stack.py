@@ -80,7 +80,8 @@ class Stack:
             await self._start_rooms(running.room_environment(known))
         running.remember(self.folder, known)
         if self._loaded is not None:
-            # the house is up: dues that were counted over predicted days may have to move
+            # the house is up: dues that were counted over predicted days may have to move, and those that a
+            # start before this one did not come to
             for line in await recount.at_start(self._loaded, self.settings, bootstrap, database_url):
                 self.screen.say("calendar", line)
 
@@ -201,10 +202,10 @@ class Stack:
         # The router first and down last: what the doors have taken in is worked off.
         for group in (("router",), ("intake", "board", "timekeeper")):
             children = [
-                self._child(self._room(room, slot, environment))
+                self._child(self._room(room, index, environment))
                 for room in group
                 if room in self._rooms
-                for slot in range(self.settings.router_workers if room == "router" else 1)
+                for index in range(self.settings.router_workers if room == "router" else 1)
             ]
             self._groups.append(children)
             for child in children:
@@ -215,12 +216,13 @@ class Stack:
             child.spec.name for child, is_ready in zip(rooms, ready, strict=True) if not is_ready
         ]
 
-    def _room(self, room: str, slot: int, environment: dict[str, str]) -> ChildSpec:
-        port = room_port(self.settings, room) + PORTS_APART * slot
+    def _room(self, room: str, index: int, environment: dict[str, str]) -> ChildSpec:
+        """`index` counts a room's processes on this host; a router's slot counts them on all hosts."""
+        port = room_port(self.settings, room) + PORTS_APART * index
         return ChildSpec(
-            name=room if slot == 0 else f"{room}-{slot + 1}",
+            name=room if index == 0 else f"{room}-{index + 1}",
             command=[sys.executable, "-m", f"services.{room}"],
-            environment=environment,
+            environment={**environment, f"{room.upper()}_PORT": str(port)},
             ready=lambda: ports.says_ready(self.settings.host, port),
             folder=PROJECT,
             port=port,

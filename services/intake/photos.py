@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from services.adapters import codec, metrics
-from services.adapters.guard import PHOTO_LIMIT, too_large
-from services.adapters.photos import Busy, NotAPhoto
+from services.adapters import codec
+from services.adapters.photo_uploads import FIELD, keep_photo, read_photo
 from services.adapters.problems import Problem, invalid, unavailable
 from services.adapters.public_status import PublicReport
 from services.domain import ids
@@ -22,28 +17,27 @@ from services.intake.report_body import MOST_PHOTOS
 from services.intake.reports import confirmed
 from services.intake.status import find, read_code
 
-FIELD: Final = "photo"
 _encode = msgspec.json.Encoder().encode
 
 
 async def post_photo(request: Request) -> Response:
     """Upload one photo, as part `photo` of a form; its id goes into a report. The same photo, the same id."""
     door = door_of(request)
-    return _created(await _store(door, await _uploaded(request)))
+    return _created(await keep_photo(door.photos, await read_photo(request)))
 
 
 async def post_report_photo(request: Request) -> Response:
     """Add a photo to a report of one's own."""
     door = door_of(request)
     _, tracking = read_code(door, request)
-    uploaded = await _uploaded(request)
+    uploaded = await read_photo(request)
     report = await find(door, tracking)
     if report is None:
         raise unavailable("The report is on its way into the book; send the photo again.", retry_after=2)
     before = report.photos_before
     if door.photos.id_of(uploaded) not in before and len(before) >= MOST_PHOTOS:
         raise invalid([(FIELD, f"a report may have {MOST_PHOTOS} photos")])
-    photo_id = await _store(door, uploaded)
+    photo_id = await keep_photo(door.photos, uploaded)
     if photo_id not in before:
         command = _add(door, report, photo_id)
         await confirmed(door, codec.CASE_COMMANDS, codec.command_record(command, "intake"))
@@ -79,37 +73,6 @@ async def get_photo(request: Request) -> Response:
             "Content-Disposition": 'inline; filename="photo.jpg"',
         },
     )
-
-
-async def _uploaded(request: Request) -> bytes:
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise invalid([("Content-Type", "send the photo as multipart/form-data, in the part `photo`")])
-    try:
-        async with request.form(max_files=1, max_fields=4) as form:
-            part = form.get(FIELD)
-            # Whatever a program calls it: there is one file.
-            part = part or next((value for value in form.values() if isinstance(value, UploadFile)), None)
-            uploaded = await part.read() if isinstance(part, UploadFile) else b""
-    except HTTPException as error:
-        raise invalid([(FIELD, f"the multipart form cannot be read: {error.detail}")]) from error
-    if len(uploaded) > PHOTO_LIMIT:
-        metrics.photos_total.labels("too_large").inc()
-        raise too_large(PHOTO_LIMIT)
-    if not uploaded:
-        raise invalid([(FIELD, "the form has no file")])
-    return uploaded
-
-
-async def _store(door: Door, uploaded: bytes) -> str:
-    try:
-        return await door.photos.put(uploaded)
-    except NotAPhoto as error:
-        raise invalid([(FIELD, str(error))]) from error
-    except Busy as error:
-        raise unavailable("Too many photos at once; send it again.", retry_after=2, code="busy") from error
-    except OSError as error:
-        metrics.photos_total.labels("failed").inc()
-        raise unavailable("The photo could not be stored; send it again.", retry_after=10) from error
 
 
 def _created(photo_id: str) -> Response:

@@ -24,7 +24,6 @@ from services.adapters.settings import Settings
 from services.router.watchdog import watch
 from services.router.worker import BATCH_SIZE, WITHIN_SECONDS, Worker, incoming_of
 
-PORTS_APART: Final = 10
 _GRACE_SECONDS: Final = 8.0
 
 log = structlog.get_logger()
@@ -52,9 +51,7 @@ async def serve(settings: Settings) -> int:
     )
     _install(app, worker)
     checks = {"database": health.check, "broker": _engine_check(app), "worker": _trouble_check(worker)}
-    ops = await serve_ops(
-        settings.host, settings.router_port + PORTS_APART * mine.number, checks, room="router"
-    )
+    ops = await serve_ops(settings.host, settings.router_port, checks, room="router")
     backlog = BacklogReader(bootstrap, faust_app.GROUP, (codec.REPORTS, codec.CASE_COMMANDS))
     watching = asyncio.create_task(watch(backlog, health, worker))
     _rest_the_collector()

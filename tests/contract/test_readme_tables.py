@@ -29,10 +29,9 @@ def test_the_table_of_settings_is_whole(name: str) -> None:
 @pytest.mark.parametrize("name", READMES)
 def test_every_console_command_is_named(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
-    named = {
-        word: set(rest.split()[0].split("|")) if rest.strip() else set()
-        for word, rest in re.findall(r"python -m services\.console ([a-z-]+) ?([a-z|-]*)", text)
-    }
+    named: dict[str, set[str]] = {}
+    for word, rest in re.findall(r"python -m services\.console ([a-z-]+) ?([a-z|-]*)", text):
+        named.setdefault(word, set()).update(rest.split("|") if rest else ())
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert named.keys() == commands.keys()
     for word, inner in named.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -106,20 +107,65 @@ async def test_a_photo_is_taken_in_and_shown_with_its_case_alone(desk: Desk) -> 
         assert (await client.get(f"/v1/cases/{case.case_id}/photos/{wrong}")).status_code == 404
 
 
+async def test_a_photo_does_not_stay_on_the_desk_of_who_has_left(desk: Desk) -> None:
+    client = await desk.sign_in(TOWN)
+    uploaded = await client.post("/v1/photos", files={"photo": ("a.jpg", a_photo((9, 9, 200)), "image/jpeg")})
+    photo = uploaded.json()["id"]
+    case = await desk.put(new_case())
+    await desk.put_report(case, photos=(photo,))
+    path = f"/v1/cases/{case.case_id}/photos/{photo}"
+    shown = await client.get(path)
+    assert shown.headers["cache-control"] == "private, no-cache"
+    asked = {"If-None-Match": shown.headers["etag"]}
+    unchanged = await client.get(path, headers=asked)
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert (unchanged.headers["etag"], unchanged.headers["cache-control"]) == (
+        shown.headers["etag"],
+        "private, no-cache",
+    )
+    assert (await client.get(path, headers={"If-None-Match": '"another"'})).status_code == 200
+    # What the browser kept is shown only to whoever may still see it.
+    assert (await (await desk.sign_in(ELSEWHERE)).get(path, headers=asked)).status_code == 403
+    assert (await client.delete("/v1/session")).status_code == 204
+    assert (await client.get(path, headers=asked)).status_code == 401
+
+
+async def test_a_photo_of_a_confidential_case_is_kept_nowhere(desk: Desk) -> None:
+    client = await desk.sign_in(TOWN)
+    uploaded = await client.post("/v1/photos", files={"photo": ("a.jpg", a_photo((9, 99, 9)), "image/jpeg")})
+    photo = uploaded.json()["id"]
+    case = await desk.put(
+        new_case(confidential=True, category="fraud_clue", hub_code=TOWN, level=2, owner_hub_code=TOWN)
+    )
+    await desk.put_report(case, photos=(photo,))
+    shown = await client.get(
+        f"/v1/cases/{case.case_id}/photos/{photo}", headers={"If-None-Match": f'"{photo}"'}
+    )
+    assert (shown.status_code, shown.headers["cache-control"]) == (200, "no-store")
+
+
 async def test_what_is_no_photo_is_refused(desk: Desk) -> None:
     client = await desk.sign_in(TOWN)
     text = await client.post("/v1/photos", files={"photo": ("a.jpg", b"not a picture", "image/jpeg")})
     assert (text.status_code, text.json()["errors"][0]["field"]) == (422, "photo")
     empty = await client.post("/v1/photos", data={"photo": "words"}, files={})
-    assert empty.status_code == 415
+    assert (empty.status_code, empty.json()["errors"][0]["field"]) == (422, "Content-Type")
+    broken = await client.post(
+        "/v1/photos", content=b"rubbish", headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert (broken.status_code, broken.json()["errors"][0]["field"]) == (422, "photo")
+    none = await client.post("/v1/photos", files={"photo": ("a.jpg", b"", "image/jpeg")})
+    assert (none.status_code, none.json()["errors"][0]["message"]) == (422, "the form has no file")
     nothing = await client.post(
         "/v1/photos",
         content=b'--x\r\nContent-Disposition: form-data; name="photo"\r\n\r\nwords\r\n--x--\r\n',
         headers={"content-type": "multipart/form-data; boundary=x"},
     )
     assert (nothing.status_code, nothing.json()["errors"][0]["field"]) == (422, "photo")
-    huge = await client.post("/v1/photos", files={"photo": ("a.jpg", b"x" * (11 << 20), "image/jpeg")})
-    assert huge.status_code == 413
+    for size in ((10 << 20) + 1, 11 << 20):
+        huge = await client.post("/v1/photos", files={"photo": ("a.jpg", b"x" * size, "image/jpeg")})
+        assert huge.status_code == 413
+    assert re.search(r'photos_total\{result="too_large"\} [1-9]', (await client.get("/metrics")).text)
 
 
 async def test_names_of_the_city_are_read_once(desk: Desk) -> None:

@@ -133,6 +133,28 @@ async def test_filters_narrow_page_and_total(desk: Desk) -> None:
     assert await found(due_before=(NOW + timedelta(hours=2)).isoformat()) == {open_one.case_id}
 
 
+async def test_closed_cases_are_those_of_the_last_90_days_unless_asked_for_older_ones(desk: Desk) -> None:
+    async def put_closed(days: int) -> str:
+        at = NOW - timedelta(days=days)
+        case = new_case(state="closed", received_at=at - timedelta(hours=1), closed_at=at)
+        return (await desk.put(case, changed_at=at)).case_id
+
+    recent, older = await put_closed(89), await put_closed(91)
+    long_open = (await desk.put(new_case(received_at=NOW - timedelta(days=300)))).case_id
+    client = await desk.sign_in(TOWN)
+
+    async def found(**query: Any) -> set[str]:
+        page = await read(client, TOWN, **query)
+        assert page["total"] == len(page["items"])
+        return {item["case_id"] for item in page["items"]}
+
+    assert await found(state="closed") == {recent}
+    since = (NOW - timedelta(days=92)).isoformat()
+    assert await found(state="closed", closed_since=since) == {recent, older}
+    assert await found(state=["closed", "dispatched"]) == {recent, long_open}, "what is open is never too old"
+    assert await found(closed_since=since) == {long_open}, "it is no wish for closed ones"
+
+
 async def test_bad_parameters_are_named(desk: Desk) -> None:
     client = await desk.sign_in(TOWN)
     await desk.put(new_case())
@@ -150,6 +172,7 @@ async def test_bad_parameters_are_named(desk: Desk) -> None:
         ({"due_before": "tomorrow"}, "due_before"),
         ({"due_before": "2026-11-24T08:00:00"}, "due_before"),
         ({"due_before": "0001-01-01T00:00:00+14:00"}, "due_before"),
+        ({"closed_since": "yesterday"}, "closed_since"),
         ({"cursor": "x"}, "cursor"),
         ({"cursor": "ü"}, "cursor"),
         ({"cursor": of_priority}, "cursor"),
@@ -304,11 +327,46 @@ async def test_a_queue_is_read_through_its_indexes(database_url: str) -> None:
             for hub in (DISTRICT, TOWN):
                 scope = Scope.of(hub, Actor(ref="a", roles=("dispatcher",), hubs=(hub,)), city)
                 rows = await connection.fetch(
-                    f"EXPLAIN {QUEUE['due']}", *scope.parameters(), None, False, None, None, None, None, 51
+                    f"EXPLAIN {QUEUE['due']}", *scope.parameters(), None, None, None, None, None, None, 51
                 )
                 page = "\n".join(row[0] for row in rows).partition("Limit")[2]
                 assert "Seq Scan on cases_2026 " not in page, page
                 assert "Index Scan using cases_2026_due_at_case_id_idx" in page, page
                 assert "Sort Key: chosen" not in page, page
+    finally:
+        await pool.close()
+
+
+async def test_closed_cases_of_other_years_are_not_read(database_url: str) -> None:
+    """A town's list of what was closed lately, over years of cases: their pages are left alone."""
+    pool = await open_board_pool(database_url)
+    try:
+        async with pool.acquire() as connection:
+            await connection.execute(
+                """
+                INSERT INTO cases
+                SELECT id, id, n::text, 2, 2, 1, 'closed', 'fast', 'noise', 'P3', $1, $1, 3,
+                       NULL, 'community_office', $1, 'good', false, false, 1, 0, at, at, NULL, NULL,
+                       at, NULL, false, NULL, NULL, '{}', 'infinity', at, 1, at
+                FROM (SELECT n, at,
+                             (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
+                              || '7' || left(md5(n::text), 3) || '8' || left(md5(n::text), 15))::uuid AS id
+                      FROM (SELECT n, timestamptz '2024-01-01Z' + n * interval '1 hour' AS at
+                            FROM generate_series(1, 25000) n) numbered) placed
+                """,
+                COMMUNITY,
+            )
+            await connection.execute("VACUUM ANALYZE cases")
+            actor = Actor(ref="a", roles=("dispatcher",), hubs=(TOWN,))
+            since = datetime(2026, 9, 1, tzinfo=UTC)
+            rows = await connection.fetch(
+                f"EXPLAIN {QUEUE['due']}",
+                *Scope.of(TOWN, actor, _read_city()).parameters(),
+                *(["closed"], since, None, None, None, None, 51),
+            )
+            plan = "\n".join(row[0] for row in rows)
+            for year in (2024, 2025):
+                assert f"Bitmap Index Scan on cases_{year}_changed_at_idx" in plan, plan
+                assert f"Seq Scan on cases_{year}" not in plan, plan
     finally:
         await pool.close()

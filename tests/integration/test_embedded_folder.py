@@ -51,6 +51,8 @@ def test_a_secret_is_made_once_and_closed(data_folder: Path) -> None:
         ({"pioneer_secret": "short"}, "PIONEER_SECRET is not at least 64 hexadecimal digits"),
         ({"seal_keys": "k1:AAAA"}, "SEAL_KEYS holds a part, named 'k1', that is not"),
         ({"maven_mirror": "mirror"}, "MAVEN_MIRROR does not begin with http"),
+        ({"trusted_proxies": "*"}, "TRUSTED_PROXIES holds '*', which is no address or network"),
+        ({"trusted_proxies": "10.0.0.1,10.1.2.3/8"}, "holds '10.1.2.3/8', which"),
         ({"log_level": "loud"}, "give DEBUG, INFO, WARNING or ERROR"),
     ],
 )

@@ -134,6 +134,28 @@ def test_servers_that_are_given_are_used_not_started(
     assert one.known()["DATABASE_URL"] == database_url
 
 
+def test_a_router_listens_on_its_own_hosts_ports_whoever_works_elsewhere(run_console: MakeConsole) -> None:
+    """As replicas do, each on a host of its own: slots are counted over all of them, ports on each."""
+    one = run_console(*SERVERS, "--only", "router").start().wait_ready()
+    known = one.known()
+    replica = run_console(
+        "--only",
+        "router",
+        router_workers="2",
+        kafka_bootstrap=known["KAFKA_BOOTSTRAP"],
+        database_url=known["DATABASE_URL"],
+    )
+    replica.start().wait_ready()
+    assert "not ready yet" not in replica.output
+    first = int(replica.environment["ROUTER_PORT"])
+    assert {name: entry["port"] for name, entry in replica.running().items()} == {
+        "router": first,
+        "router-2": first + 10,
+    }
+    assert replica.stop() == 0
+    assert one.stop() == 0
+
+
 def test_stopping_while_it_starts_leaves_nothing(run_console: MakeConsole) -> None:
     one = run_console(*SERVERS).start()
     pids = one.wait_for(lambda: [entry["pid"] for entry in running_or_none(one).values()], 30)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import struct
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,28 @@ async def test_large_and_odd_ones_come_through(door: OpenDoor, content: bytes, s
         assert (image.format, image.size) == ("JPEG", size)
 
 
+def png_of_16_bits(*greys: int) -> bytes:
+    """One band of 16 x 16 points for each grey, chunk by chunk as the PNG specification says."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    line = b"\x00" + b"".join(struct.pack(">H", grey) * 16 for grey in greys)
+    header = struct.pack(">IIBBBBB", 16 * len(greys), 16, 16, 0, 0, 0, 0)
+    lines = zlib.compress(line * 16)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
+
+
+async def test_sixteen_bits_of_grey_keep_their_shades(door: OpenDoor) -> None:
+    answer = await _upload(door, png_of_16_bits(0x0000, 0x4000, 0x8000, 0xFFFF), name="scan.png")
+    assert answer.status_code == 201
+    with Image.open(door.parts.photos.path(answer.json()["id"])) as image:
+        seen = [image.getpixel((16 * band + 8, 8)) for band in range(4)]
+    for found, grey in zip(seen, (0, 64, 128, 255), strict=True):
+        assert isinstance(found, tuple)
+        assert all(abs(part - grey) <= 3 for part in found), seen
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -141,6 +165,30 @@ async def test_too_many_at_once_are_told_to_come_again(door: OpenDoor) -> None:
     for busy in (answer for answer in answers if answer.status_code == 503):
         assert problem(busy, 503)["code"] == "busy"
         assert int(busy.headers["retry-after"]) >= 1
+
+
+async def test_the_last_of_the_disk_is_not_taken(door: OpenDoor) -> None:
+    async def refusals() -> float:
+        text = (await door.http.get("/metrics")).text
+        found = re.search(r'^pioneer_photos_total\{result="no_room"\} (.+)$', text, re.M)
+        assert found is not None
+        return float(found[1])
+
+    known = photo((20, 20))
+    assert (await _upload(door, known)).status_code == 201
+    before, free_bytes = await refusals(), door.parts.photos.free_bytes
+    door.parts.photos.free_bytes = 1 << 62
+    try:
+        refused = await _upload(door, photo((21, 21)))
+        assert problem(refused, 503)["code"] == "no_room"
+        assert int(refused.headers["retry-after"]) >= 60
+        assert (await _upload(door, known)).status_code == 201, "it lies there already"
+        words = await door.http.post("/v1/reports", json={"channel": "resident", "text": "井盖松动"})
+        assert words.status_code == 202
+    finally:
+        door.parts.photos.free_bytes = free_bytes
+    assert await refusals() == before + 1
+    assert (await _upload(door, photo((21, 21)))).status_code == 201
 
 
 async def test_a_report_with_a_photo(door: OpenDoor, broker: str) -> None:

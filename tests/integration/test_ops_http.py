@@ -17,6 +17,7 @@ from fastapi import FastAPI, Query
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from services.adapters import ops_http
 from services.adapters.guard import Guard
 from services.adapters.ops_http import listen, ops_routes, serve_ops
 from services.adapters.problems import Problem, install_problems
@@ -143,6 +144,37 @@ async def test_64_kb_and_not_a_byte_more(http: httpx.AsyncClient) -> None:
     assert (await http.post("/body", content=pieces(most))).text == str(most)
     assert fields(await http.post("/body", content=b"x" * (most + 1)), 413) == ["body"]
     assert fields(await http.post("/body", content=pieces(most + 1)), 413) == ["body"]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "caller"),
+    [
+        ("", "127.0.0.1"),
+        ("10.1.2.3", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.5"),
+        ("127.0.0.0/8, 203.0.113.5", "198.51.100.7"),
+    ],
+)
+async def test_who_calls_is_what_a_trusted_proxy_says(trusted: str, caller: str) -> None:
+    """What stands further left in the header was written by whoever called the proxy."""
+    app = FastAPI()
+
+    @app.get("/caller")
+    async def who(request: Request) -> Response:
+        assert request.client is not None
+        return PlainTextResponse(request.client.host)
+
+    server = ops_http._WithoutSignals(
+        ops_http._config(app, trusted_proxies=trusted, loop="none", lifespan="off")
+    )
+    running = ops_http.OpsServer(server, listen("127.0.0.1", 0))
+    async with httpx.AsyncClient() as http:
+        answer = await http.get(
+            f"http://127.0.0.1:{running.port}/caller",
+            headers={"X-Forwarded-For": "192.0.2.1, 198.51.100.7, 203.0.113.5"},
+        )
+    await running.close()
+    assert answer.text == caller
 
 
 STREAMING_DOOR = """

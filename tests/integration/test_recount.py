@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.adapters import codec
 from services.adapters.book import Book
 from services.adapters.clock import Clock
 from services.adapters.due_rows import DueRows
 from services.adapters.recount_rows import recount_rows
+from services.adapters.settings import Settings
 from services.console import recount
 from services.domain import ids
 from services.domain.case import Case
 from services.domain.messages import SYSTEM_ACTOR
 from tests.domain.office_city import FILES, local, said
 from tests.domain.wuzhong import YEAR_2027
+from tests.integration.intake_door import eventually, messages
 from tests.integration.router_desk import Database, Desk, Inbox, case_of, looking
 
 
@@ -101,6 +105,51 @@ async def test_loading_a_year_asks_exactly_the_cases_it_reaches(
         f"{number}  owner    resolve       2027-01-05T17:00+08:00 -> 2027-01-06T17:00+08:00  official",
         "2027 official: 2 dues of 1 cases counted again, 2 moved",
     ]
+
+
+async def test_a_recount_that_was_cut_off_is_made_up_for_at_the_next_start(
+    desk: Desk, db: Database, folder: Path, broker: str
+) -> None:
+    inbox = Inbox()
+    late = inbox.report(received_at=local("2026-12-28 10:00"), appended_at=local("2026-12-28 10:00"))
+    await desk.handle(late)
+    (folder / "calendar-days/2027.csv").write_text(YEAR_2027, "utf-8")
+    assert (await recount.load(desk.url, folder)).new_years == (2027,)
+    # The process ends here, and in the next start too; before the third somebody mends a name.
+    again = await recount.load(desk.url, folder)
+    assert (again.version, again.new_years) == (2, (2027,))
+    city = folder / "city.toml"
+    city.write_text(city.read_text("utf-8").replace('name_en = "', 'name_en = "New ', 1), "utf-8")
+    third = await recount.load(desk.url, folder)
+    assert (third.version, third.new_years) == (3, (2027,))
+
+    settings = Settings(kafka_bootstrap=broker, database_url=desk.url)
+    counting = asyncio.create_task(recount.recount(settings, third.version, third.new_years, third.city))
+
+    async def asked() -> list[tuple[Any, Any]]:
+        return await messages(broker, codec.CASE_COMMANDS, lambda one: one.case_id == case_of(late))
+
+    ((record, _),) = await eventually(asked)
+    command = record.key, record.value, record.headers
+    await desk.handle(inbox.put(codec.CASE_COMMANDS, command, appended_at=local("2026-12-28 11:00")))
+    (found,) = await asyncio.wait_for(counting, 20.0)
+    assert found.number == (await db.case(case_of(late))).number
+    assert dues(await db.case(case_of(late)))["owner", "resolve"] == ("2027-01-06 17:00", True)
+    assert (await recount.load(desk.url, folder)).new_years == (), "and that is remembered"
+
+
+async def test_a_year_that_was_taken_back_is_asked_for_when_it_comes_again(desk: Desk, folder: Path) -> None:
+    settings = Settings(database_url=desk.url)
+    year = folder / "calendar-days/2027.csv"
+    for text, new_years in ((YEAR_2027, (2027,)), (None, ()), (YEAR_2027, (2027,))):
+        if text is None:
+            year.unlink()
+        else:
+            year.write_text(text, "utf-8")
+        loaded = await recount.load(desk.url, folder)
+        assert loaded.new_years == new_years
+        assert await recount.recount(settings, loaded.version, loaded.new_years, loaded.city) == []
+        assert (await recount.load(desk.url, folder)).new_years == ()
 
 
 async def test_loading_the_same_again_asks_nobody(desk: Desk, folder: Path) -> None:

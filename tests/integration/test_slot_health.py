@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -113,6 +115,97 @@ async def test_a_slot_that_another_took_meanwhile_is_not_held(book_url: str, db:
     with pytest.raises(SlotTaken, match="slot 0 is held by another"):
         await slot.hold()
     successor.release()
+
+
+class Line:
+    """A line to the server, of the test's own. It can fall silent: it stays open and carries nothing more."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.accepted = 0
+        self._server = host, port
+        self._carrying: list[asyncio.Task[None]] = []
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        to_server, of_server = await asyncio.open_connection(*self._server)
+        self._writers += [writer, of_server]
+        for source, target in ((reader, of_server), (to_server, writer)):
+            self._carrying.append(asyncio.create_task(self._carry(source, target)))
+
+    async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                target.write(data)
+            target.close()
+
+    async def fall_silent(self) -> None:
+        """Connections made from now on carry again."""
+        for task in self._carrying:
+            task.cancel()
+        await asyncio.gather(*self._carrying, return_exceptions=True)
+        self._carrying.clear()
+
+    async def close(self) -> None:
+        await self.fall_silent()
+        for writer in self._writers:
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def line_to(url: str) -> AsyncIterator[tuple[str, Line]]:
+    """The address of the database over such a line."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    line = Line(parts.hostname, parts.port)
+    server = await asyncio.start_server(line.accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield url.replace(f"{parts.hostname}:{parts.port}", f"127.0.0.1:{port}"), line
+    finally:
+        server.close()
+        await line.close()
+
+
+async def test_the_server_soon_lets_go_of_a_slot_whose_host_vanished(book_url: str, db: Database) -> None:
+    """A host without power says no good-bye: the server asks after 5 s, and gives it up within 11."""
+    slot = await Slot.take(book_url, TIMEKEEPER, most=1)
+    in_force = {
+        name: await slot._conn.fetchval(f"SHOW {name}")
+        for name in (
+            "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout",
+        )
+    }  # fmt: skip
+    assert in_force == {
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "10000",
+    }
+    slot.release()
+
+
+async def test_a_line_that_fell_silent_is_noticed_and_the_slot_taken_again(
+    book_url: str, db: Database
+) -> None:
+    async with line_to(book_url) as (url, line):
+        slot = await Slot.take(url, ROUTER)
+        ghost = await holder_of(db, ROUTER, slot.number)
+        await line.fall_silent()
+        holding = asyncio.create_task(slot.hold())
+
+        async def asks_again() -> bool:
+            return line.accepted > 2
+
+        await wait_for(asks_again, "it has asked for the slot over another connection, and more than once")
+        assert not holding.done(), "the server still holds the slot for the old one"
+        assert await holder_of(db, ROUTER, slot.number) == ghost
+        # As the server does by itself when nobody answers its questions.
+        assert await db.value("SELECT pg_terminate_backend($1)", ghost)
+        await asyncio.wait_for(holding, 10.0)
+        assert await holder_of(db, ROUTER, slot.number) not in (None, ghost)
+        slot.release()
 
 
 class SkewedClock(Clock):

@@ -10,7 +10,7 @@
 
 -- name: queue
 -- sort_column and sort_type stand for one of due_at, received_at (timestamptz) and priority (text).
--- $6 states, null: any; $7 with closed ones; $8 categories; $9 due before; $10, $11 after (value, id); $12 limit
+-- $6 states, null: any; $7 with those closed since, null: open ones alone; $8 categories; $9 due before; $10, $11 after (value, id); $12 limit
 WITH chosen AS NOT MATERIALIZED (
     SELECT c.*
     FROM cases c
@@ -19,7 +19,9 @@ WITH chosen AS NOT MATERIALIZED (
            OR ((c.resolved_at IS NOT NULL OR c.supervised_level IS NOT NULL)
                AND (c.hub_code = ANY ($3::text[]) OR c.hub_code <> ALL ($4::text[]))))
       AND ($5::text IS NULL OR (c.owner = $5 AND c.owner_hub_code = $2))
-      AND ($7::boolean OR c.closed_at IS NULL)
+      -- Closed cases are without end. changed_at is never much before closed_at: its index skips the pages of old ones.
+      AND ((c.closed_at IS NULL AND $6::text[] IS DISTINCT FROM '{closed}')
+           OR ($7::timestamptz IS NOT NULL AND c.closed_at >= $7 AND c.changed_at >= $7 - interval '1 minute'))
       AND ($6::text[] IS NULL OR c.state = ANY ($6))
       AND ($8::text[] IS NULL OR c.category = ANY ($8))
       AND ($9::timestamptz IS NULL OR c.due_at < $9)

@@ -5,6 +5,16 @@ SELECT v.version, ARRAY (SELECT jsonb_object_keys(v.files)) AS files
 FROM active_city a
 JOIN city_versions v USING (version)
 
+-- name: recounted_files
+-- With the first version there was nothing to count again.
+SELECT ARRAY (SELECT jsonb_object_keys(v.files)) AS files
+FROM active_city a
+JOIN city_versions v ON v.version = coalesce(a.recounted_version, (SELECT min(version) FROM city_versions))
+
+-- name: mark_recounted
+-- Not when another version has become active meanwhile: its years are its own loader's to ask for.
+UPDATE active_city SET recounted_version = $1 WHERE version = $1 AND recounted_version IS DISTINCT FROM $1
+
 -- Batches that have an older transaction id than this may still decide by the version before: they lock before they read.
 -- name: running_until
 SELECT pg_current_xact_id()::text

@@ -22,8 +22,13 @@ DELETE FROM staff.sessions
 WHERE account_id = $1::uuid AND (last_seen_at < $2 OR created_at < $3)
 
 -- name: insert_session
+-- Not if the password that was looked at ($4) is another by now, or the account was disabled.
 INSERT INTO staff.sessions (token_hash, account_id, created_at, last_seen_at)
-VALUES ($1, $2::uuid, $3, $3)
+SELECT $1, account_id, $3, $3
+FROM staff.accounts
+WHERE account_id = $2::uuid AND password_hash = $4 AND disabled_at IS NULL
+FOR SHARE
+RETURNING account_id
 
 -- name: find_session
 SELECT a.account_id::text, a.username, a.role, a.hub_code, a.unit, s.last_seen_at
@@ -37,13 +42,30 @@ UPDATE staff.sessions SET last_seen_at = $2 WHERE token_hash = $1 AND last_seen_
 -- name: delete_session
 DELETE FROM staff.sessions WHERE token_hash = $1
 
+-- name: disable_account
+UPDATE staff.accounts SET disabled_at = coalesce(disabled_at, $2) WHERE username = $1 RETURNING account_id
+
+-- name: enable_account
+UPDATE staff.accounts SET disabled_at = NULL WHERE username = $1 RETURNING account_id
+
+-- name: set_password_hash
+UPDATE staff.accounts SET password_hash = $2 WHERE username = $1 RETURNING account_id
+
+-- name: delete_sessions_of
+DELETE FROM staff.sessions WHERE account_id = $1
+
 -- name: lock_sample_staff
 -- Two starters at once would make two passwords.
 SELECT pg_advisory_xact_lock(hashtextextended('pioneer-hub sample staff', 0))
 
 -- name: sample_hash
--- The hash that the sample accounts share.
-SELECT password_hash FROM staff.accounts WHERE username = 'dispatcher-' || hub_code ORDER BY hub_code LIMIT 1
+-- The hash that most sample accounts share: one that was given a password of its own has another.
+SELECT password_hash
+FROM staff.accounts
+WHERE username = 'dispatcher-' || hub_code
+GROUP BY password_hash
+ORDER BY count(*) DESC, password_hash
+LIMIT 1
 
 -- name: insert_sample_staff
 INSERT INTO staff.accounts (account_id, username, password_hash, role, hub_code, unit, created_at)
@@ -52,9 +74,10 @@ FROM unnest($1::uuid[], $2::text[]) AS hub (id, code)
 ON CONFLICT (username) DO NOTHING
 
 -- name: set_sample_hash
-UPDATE staff.accounts SET password_hash = $1 WHERE username = 'dispatcher-' || hub_code
+-- $1 instead of $2.
+UPDATE staff.accounts SET password_hash = $1 WHERE username = 'dispatcher-' || hub_code AND password_hash = $2
 
 -- name: delete_sample_sessions
 DELETE FROM staff.sessions
 USING staff.accounts a
-WHERE a.account_id = staff.sessions.account_id AND a.username = 'dispatcher-' || a.hub_code
+WHERE a.account_id = staff.sessions.account_id AND a.username = 'dispatcher-' || a.hub_code AND a.password_hash = $1
