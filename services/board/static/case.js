@@ -52,14 +52,12 @@ function standing(due) {
   return due.closed_at ? chip('', t('due.closed')) : countdown(due.due_at)
 }
 
-function dues(it) {
-  if (!it.dues.length) return null
-  return card(t('dues'), h('ul', { className: 'dues' }, it.dues.map((due) => h('li', null,
+const dues = (it) =>
+  it.dues.length > 0 && card(t('dues'), h('ul', { className: 'dues' }, it.dues.map((due) => h('li', null,
     h('span', null, h('strong', null, stageName(due.stage)), soft(t(`clock.${due.clock}`))),
     standing(due),
     soft(t('due.by', { at: moment(due.due_at, true) }), ' · ', t(due.official ? 'due.official' : 'due.provisional'),
       due.met_at && ` · ${t('due.met_at', { at: moment(due.met_at, true) })}`)))))
-}
 
 const photos = (ids) => ids?.length > 0 &&
   h('p', { className: 'photos' }, ids.map((id, i) => photo(id, t('photo', { n: i + 1 }), 'lazy')))
@@ -71,7 +69,7 @@ function reports(list) {
     one.text && h('p', { className: 'words' }, one.text),
     photos(one.photos),
     h('p', { className: 'soft' },
-      one.contact && `${t('contact')} ${[one.contact.name, one.contact.phone].filter(Boolean).join(' ')}　`,
+      one.contact && `${t('contact')} ${one.contact.name ?? ''} ${one.contact.phone ?? ''}　`,
       one.location && `${t('location')} ${one.location.lat.toFixed(5)}, ${one.location.lon.toFixed(5)} WGS-84`))))
 }
 
@@ -127,7 +125,7 @@ async function read() {
     $('facts').replaceChildren(...facts(it))
     $('pictures').replaceChildren(...pictures(told_us, events))
     place(it, told_us)
-    $('dues').replaceChildren(dues(it) ?? '')
+    $('dues').replaceChildren(dues(it) || '')
     $('reports').replaceChildren(reports(told_us))
     $('history').replaceChildren(history(events))
     buttons()

@@ -46,7 +46,7 @@ export function svg(tag, attributes, ...children) {
 export const icon = (name) =>
   svg('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: PATHS[name] ?? '' }))
 
-/** [code, words] of each, for a choice. */
+/** [code, words] of each. */
 export const worded = (kind, codes) => codes.map((code) => [code, t(`${kind}.${code}`)])
 export const soft = (...children) => h('span', { className: 'soft' }, children)
 export const chip = (kind, words, symbol) => h('span', { className: `chip ${kind}` }, symbol && icon(symbol), words)
@@ -59,7 +59,7 @@ export const flags = (it) => [
 export const priority = (code) =>
   h('span', { className: `priority ${code}` }, h('strong', null, code), ' ', named('priorities')(code))
 
-/** A stage that no text is known for shows its code. */
+/** A stage without a text shows its code. */
 export const stageName = (stage) => t(`stage.${stage}`).replace('stage.', '')
 
 const named = (kind) => (code) => {

@@ -51,7 +51,7 @@ function row(item) {
       h('span', null, placeName(item.place_code ?? item.hub_code))),
     h('span', { className: 'how' }, stateChip(item.state), flags(item)),
     h('span', { className: 'owner' }, unitName(item.owner),
-      soft(`${tierName(item.level)} · ${hubName(item.hub_code)} · ${item.number}`)),
+      soft(`${tierName(item.level)} · ${hubName(item.hub_code)} · `, h('span', { className: 'number' }, item.number))),
   ]
 }
 
@@ -151,7 +151,7 @@ addEventListener('keydown', (event) => {
   if (!step || event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea')) return
   const links = [...document.querySelectorAll('#rows a')]
   const at = links.indexOf(document.activeElement)
-  links.at(at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1))?.focus()
+  links[Math.max(0, Math.min(at < 0 ? 0 : at + step, links.length - 1))]?.focus()
 })
 
 if (await begin()) {
