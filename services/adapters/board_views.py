@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import asyncpg
 
+from services.adapters.areas import Areas
 from services.adapters.city_book import active_version, read_version
 from services.adapters.postgres import LOST, load_sql, open_pool
 from services.adapters.rows import case_from_row, deadline_from_row, outcome_from_row
@@ -217,10 +218,9 @@ class BoardViews:
         async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
             return await active_version(connection)
 
-    async def city(self, version: int) -> City:
+    async def city(self, version: int) -> tuple[City, Areas]:
         async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
-            city, _areas = await read_version(connection, version)
-            return city
+            return await read_version(connection, version)
 
 
 async def _with_deadlines(connection: Any, rows: Sequence[Any]) -> list[Case]:

@@ -7,7 +7,7 @@ every route that needs it answers 503.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from fastapi import APIRouter, Request
@@ -17,7 +17,10 @@ from services.adapters.board_views import AWAY, BoardViews
 from services.adapters.city_book import NoCityLoaded
 from services.adapters.problems import unavailable
 from services.board.bodies import json_answer
+from services.board.outlines import Outlines
 from services.domain.city import City
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -29,12 +32,15 @@ class ActiveCity:
     def __init__(self, views: BoardViews) -> None:
         self._views = views
         self._city: City | None = None
+        self._outlines: Outlines | None = None
 
     @property
     def now(self) -> City:
-        if self._city is None:
-            raise unavailable("The city is not read yet.", retry_after=2, code="no_city")
-        return self._city
+        return _read(self._city)
+
+    @property
+    def outlines(self) -> Outlines:
+        return _read(self._outlines)
 
     async def keep_fresh(self) -> None:
         """Runs until it is cancelled."""
@@ -43,8 +49,9 @@ class ActiveCity:
             try:
                 version = await self._views.city_version()
                 if self._city is None or self._city.version != version:
-                    self._city = await self._views.city(version)
-                    log.info("city_read", version=version, hubs=len(self._city.hubs))
+                    city, areas = await self._views.city(version)
+                    self._city, self._outlines = city, Outlines(city, areas)
+                    log.info("city_read", version=version, hubs=len(city.hubs))
                 told = False
             except AWAY as problem:
                 told = told or _tell(problem)
@@ -57,6 +64,12 @@ class ActiveCity:
 
     async def not_ready(self) -> str | None:
         return None if self._city is not None else "no city is read yet"
+
+
+def _read(known: T | None) -> T:
+    if known is None:
+        raise unavailable("The city is not read yet.", retry_after=2, code="no_city")
+    return known
 
 
 def _tell(problem: Exception) -> bool:

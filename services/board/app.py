@@ -26,7 +26,7 @@ from services.adapters.problems import install_problems, unavailable
 from services.adapters.seal import SealKeys
 from services.adapters.settings import Settings
 from services.adapters.staff import Staff
-from services.board import active_city, cases, commands, pages, photos, queue, sessions, stream
+from services.board import active_city, areas, cases, commands, pages, photos, queue, sessions, stream
 from services.board.active_city import ActiveCity
 from services.board.nudges import Nudges
 from services.board.outcomes import OutcomeWaits
@@ -104,7 +104,7 @@ def build_app(settings: Settings) -> FastAPI:
     install_problems(app)
     for kind in AWAY:
         app.add_exception_handler(kind, _book_is_away)
-    for room in (sessions, queue, cases, commands, photos, stream, active_city, pages):
+    for room in (sessions, queue, cases, commands, photos, stream, active_city, areas, pages):
         app.include_router(room.routes)
     pages.mount_static(app)
     app.router.routes.extend(ops_routes(checks, room=ROOM))

@@ -1,5 +1,5 @@
 // Commands: the small form each one needs, sending it so that it arrives once, and the answer in words.
-import { $, call, city, h, isBelow, newKey, shared, t, unitName } from './page.js'
+import { $, call, city, h, isBelow, newKey, shared, stageName, t, unitName, worded } from './page.js'
 
 const ORDER = [
   'accept', 'start_work', 'restart', 'verify_pass', 'submit_resolution', 'verify_fail', 'reach_milestone', 'reassign',
@@ -40,14 +40,14 @@ function reassign(it) {
 
 const FORMS = {
   submit_resolution: () => [
-    choice('outcome', ['fixed', 'gone_on_arrival', 'unfounded', 'not_feasible'].map((one) => [one, t(`outcome.${one}`)])),
+    choice('outcome', worded('outcome', ['fixed', 'gone_on_arrival', 'unfounded', 'not_feasible'])),
     files(false), words('note', false)],
   verify_fail: () => [words('reason', true)],
   reach_milestone: (it) => [
-    choice('stage', openStages(it).map((stage) => [stage, t(`stage.${stage}`)])), files(false)],
+    choice('stage', openStages(it).map((stage) => [stage, stageName(stage)])), files(false)],
   reassign,
   comment: () => [words('text', true)],
-  add_photos: () => [choice('kind', ['before', 'after'].map((one) => [one, t(`photo.${one}`)])), files(true)],
+  add_photos: () => [choice('kind', worded('photo', ['before', 'after'])), files(true)],
 }
 
 /** Close the open form unless `stays(its type)`. */

@@ -2,7 +2,7 @@
 
 export const shared = { lang: localStorage.getItem('lang') === 'en' ? 'en' : 'zh', account: null, offset: 0 }
 let texts = {}
-const names = { hubs: {}, units: {}, categories: {}, tiers: {} }
+const names = { hubs: {}, units: {}, categories: {}, priorities: {}, tiers: {} }
 
 export const t = (key, values = {}) =>
   (texts[shared.lang]?.[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '')
@@ -36,51 +36,61 @@ const PATHS = {
   up: 'M8 14V3M4 7l4-4 4 4',
 }
 
-export function icon(name) {
-  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
-  svg.setAttribute('viewBox', '0 0 16 16')
-  svg.setAttribute('aria-hidden', 'true')
-  const path = document.createElementNS('http://www.w3.org/2000/svg', 'path')
-  path.setAttribute('d', PATHS[name] ?? '')
-  svg.append(path)
-  return svg
+export function svg(tag, attributes, ...children) {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', tag)
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
+  element.append(...children)
+  return element
 }
 
+export const icon = (name) =>
+  svg('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: PATHS[name] ?? '' }))
+
+/** [code, words] of each. */
+export const worded = (kind, codes) => codes.map((code) => [code, t(`${kind}.${code}`)])
+export const soft = (...children) => h('span', { className: 'soft' }, children)
 export const chip = (kind, words, symbol) => h('span', { className: `chip ${kind}` }, symbol && icon(symbol), words)
 export const stateChip = (state) => chip(`state-${state}`, t(`state.${state}`), state)
+export const flags = (it) => [
+  it.confidential && chip('flag', t('confidential'), 'lock'),
+  it.supervised_level && chip('flag up', t('supervised', { tier: tierName(it.supervised_level) }), 'up'),
+  it.unrouted && chip('flag', t('unrouted')),
+]
+export const priority = (code) =>
+  h('span', { className: `priority ${code}` }, h('strong', null, code), ' ', named('priorities')(code))
 
-const named = (kind, code) => {
+/** A stage without a text shows its code. */
+export const stageName = (stage) => t(`stage.${stage}`).replace('stage.', '')
+
+const named = (kind) => (code) => {
   const one = names[kind][code]
   return one ? (one.name ?? one[`name_${shared.lang}`]) : (code ?? '')
 }
-export const hubName = (code) => named('hubs', code)
-export const unitName = (code) => named('units', code)
-export const categoryName = (code) => named('categories', code)
-export const tierName = (level) => named('tiers', level)
+export const hubName = named('hubs')
+export const unitName = named('units')
+export const categoryName = named('categories')
+export const tierName = named('tiers')
 export const city = () => names
 
-/** From the top down to the hub: "越溪街道 › 莫舍社区"; the root is left out where there is more to say. */
-export function placeName(code) {
-  const parts = []
-  for (let hub = names.hubs[code]; hub; hub = names.hubs[hub.parent]) parts.unshift(hub.name)
-  return (parts.length > 1 ? parts.slice(1) : parts).join(' › ') || t('place.unknown')
-}
+/** From the top down to the hub. */
+const chain = (code) => names.hubs[code] ? [...chain(names.hubs[code].parent), code] : []
 
-export function isBelow(code, top) {
-  for (let hub = names.hubs[code]; hub; hub = names.hubs[hub.parent]) if (hub.code === top) return true
-  return false
-}
+/** "越溪街道 › 莫舍社区"; the root is left out where there is more to say. */
+export const placeName = (code) =>
+  chain(code).slice(chain(code).length > 1 ? 1 : 0).map(hubName).join(' › ') || t('place.unknown')
+
+export const isBelow = (code, top) => chain(code).includes(top)
 
 /** {status, body}; status 0 when nothing answers. A 401 sends the caller to sign in. */
 export async function call(method, path, body, headers = {}) {
-  const form = body instanceof FormData
+  const json = body && !(body instanceof FormData)
   const asked = Date.now()
   try {
     const answer = await fetch(path, {
       method,
-      headers: body && !form ? { 'Content-Type': 'application/json', ...headers } : headers,
-      body: body && !form ? JSON.stringify(body) : body,
-      signal: AbortSignal.timeout(form ? 60000 : 12000),
+      headers: json ? { 'Content-Type': 'application/json', ...headers } : headers,
+      body: json ? JSON.stringify(body) : body,
+      signal: AbortSignal.timeout(json || !body ? 12000 : 60000),
     })
     const read = answer.status === 204 ? null : await answer.json().catch(() => null)
     if (read?.as_of) shared.offset = new Date(read.as_of) - (asked + Date.now()) / 2
@@ -91,17 +101,11 @@ export async function call(method, path, body, headers = {}) {
   }
 }
 
-export const signIn = () => {
-  const here = location.pathname
-  location.assign(here === '/' ? '/' : `/?next=${encodeURIComponent(here)}`)
-}
+export const signIn = () => location.replace(`/?next=${encodeURIComponent(location.pathname)}`)
 
-export function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  bytes[6] = (bytes[6] & 15) | 64
-  bytes[8] = (bytes[8] & 63) | 128
-  return [...bytes].map((b, i) => ([4, 6, 8, 10].includes(i) ? '-' : '') + b.toString(16).padStart(2, '0')).join('')
-}
+/** A random UUID; crypto.randomUUID is not there without https. */
+export const newKey = () => '10000000-1000-4000-8000-100000000000'.replace(/[018]/g, (digit) =>
+  (digit ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> digit / 4).toString(16))
 
 export const now = () => Date.now() + shared.offset
 
@@ -115,17 +119,17 @@ export function moment(text, full) {
   })
 }
 
-function span(ms) {
+export function span(ms) {
   const s = Math.floor(ms / 1000)
   const [d, hours, m] = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60]
   if (d) return t('span.days', { d, h: hours })
   if (hours) return t('span.hours', { h: hours, m: String(m).padStart(2, '0') })
-  return t('span.minutes', { m, s: String(s % 60).padStart(2, '0') })
+  return m < 10 ? t('span.seconds', { m, s: String(s % 60).padStart(2, '0') }) : t('span.minutes', { m })
 }
 
-/** A running countdown to `due`; its class says late, soon (the last hour) or calm, its words do too. */
-export function countdown(due) {
-  const element = h('span', { className: 'countdown', 'data-due': due ?? '' })
+/** A running countdown to `due` of `stage`; its class says late, soon (the last hour) or calm, its words do too. */
+export function countdown(due, stage = '') {
+  const element = h('span', { className: 'countdown', 'data-due': due ?? '', 'data-stage': stage })
   tick(element)
   return element
 }
@@ -134,7 +138,7 @@ export function tick(element) {
   const due = element.dataset.due
   const left = due ? new Date(due) - now() : Infinity
   const kind = left < 0 ? 'late' : left < 3600000 ? 'soon' : 'calm'
-  const words = due ? t(left < 0 ? 'due.late' : 'due.left', { span: span(Math.abs(left)) }) : t('due.none')
+  const words = due ? t(left < 0 ? 'due.late' : 'due.left', { stage: element.dataset.stage, span: span(Math.abs(left)) }) : t('due.none')
   if (element.dataset.kind !== kind) {
     element.dataset.kind = kind
     element.replaceChildren(icon(kind === 'late' ? 'late' : 'clock'), h('span'))
@@ -145,7 +149,7 @@ export function tick(element) {
 function header() {
   const account = shared.account
   const who = account && (account.unit ? unitName(account.unit) : t('role.dispatcher'))
-  $('top').replaceChildren(...[
+  $('top').replaceChildren(...h('div', null,
     h('a', { className: 'brand', href: '/' }, h('img', { src: '/static/icon.svg', alt: '', width: 28, height: 28 }), h('span', null, t('brand'))),
     h('span', { className: 'who' }, account && `${hubName(account.hub_code)} · ${who}`),
     h('span', { className: 'live', id: 'live', role: 'status' }),
@@ -159,8 +163,7 @@ function header() {
     account && h('button', {
       className: 'quiet',
       onclick: async () => { await call('DELETE', '/v1/session'); location.assign('/') },
-    }, t('sign_out')),
-  ].filter(Boolean))
+    }, t('sign_out'))).childNodes)
 }
 
 /** Texts, account and names; false when nobody is signed in. */
@@ -171,7 +174,7 @@ export async function begin() {
     call('GET', '/v1/session'), call('GET', '/v1/city'),
   ])
   texts = words
-  for (const kind of ['hubs', 'units', 'categories'])
+  for (const kind of ['hubs', 'units', 'categories', 'priorities'])
     for (const one of known.body?.[kind] ?? []) names[kind][one.code] = one
   names.timezone = known.body?.timezone
   for (const tier of known.body?.tiers ?? []) names.tiers[tier.level] = tier

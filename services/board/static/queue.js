@@ -1,7 +1,7 @@
 // The queue of the own hub: sorted by due time, filled while you watch. A nudge makes the page read again.
 import {
-  $, begin, call, categoryName, chip, countdown, h, hubName, icon, placeName, shared, stateChip, t, tick, tierName,
-  unitName,
+  $, begin, call, categoryName, chip, countdown, flags, h, hubName, icon, moment, placeName, priority, shared, soft,
+  stageName, stateChip, t, tick, tierName, unitName, worded,
 } from './page.js'
 import { watch } from './live.js'
 
@@ -36,22 +36,22 @@ function signInForm() {
   form.username.focus()
 }
 
+/** The due by which the queue sorts, with its stage in words. */
+function nextDue(item) {
+  const due = item.dues.find((one) => one.due_at === item.due_at && !one.met_at && !one.closed_at)
+  return countdown(item.due_at, due && t(`due.${due.clock}`, { stage: stageName(due.stage) }))
+}
+
 function row(item) {
-  const flags = [
-    item.confidential && chip('flag', t('confidential'), 'lock'),
-    item.supervised_level && chip('flag', t('supervised', { tier: tierName(item.supervised_level) }), 'up'),
-    item.unrouted && chip('flag', t('unrouted')),
-  ]
   return [
     h('span', { className: 'when' },
-      item.closed_at ? chip('', t('state.closed'), 'closed') : countdown(item.due_at),
-      h('span', { className: `priority ${item.priority}` }, item.priority)),
+      item.closed_at ? chip('', moment(item.closed_at), 'closed') : nextDue(item), priority(item.priority)),
     h('span', { className: 'what' },
       h('strong', null, categoryName(item.category), view.fresh.has(item.case_id) && h('em', { className: 'new' }, t('new'))),
-      h('span', { className: 'soft' }, placeName(item.place_code ?? item.hub_code))),
-    h('span', { className: 'how' }, stateChip(item.state), flags),
+      h('span', null, placeName(item.place_code ?? item.hub_code))),
+    h('span', { className: 'how' }, stateChip(item.state), flags(item)),
     h('span', { className: 'owner' }, unitName(item.owner),
-      h('span', { className: 'soft number' }, item.number)),
+      soft(`${tierName(item.level)} · ${hubName(item.hub_code)} · `, h('span', { className: 'number' }, item.number))),
   ]
 }
 
@@ -110,8 +110,8 @@ async function read() {
 }
 
 /** Another filter, order or page: what is under way for the old one no longer counts. */
-function turn(change) {
-  Object.assign(view, { known: null, fresh: new Set(), turn: view.turn + 1 }, change)
+function turn() {
+  Object.assign(view, { known: null, fresh: new Set(), turn: view.turn + 1 })
   reading = again = false
   return read()
 }
@@ -123,16 +123,14 @@ function choose(change) {
 }
 
 function frame() {
-  const select = (id, value, options, onchange) =>
-    h('label', null, h('span', { className: 'soft' }, t(id)),
-      h('select', { id, onchange }, options.map(([v, words]) => h('option', { value: v, selected: v === value }, words))))
+  const select = (id, key, options) =>
+    h('label', null, soft(t(id)), h('select', { id, onchange: (event) => choose({ [key]: event.target.value }) },
+      options.map(([value, words]) => h('option', { value, selected: value === view[key] }, words))))
   $('main').replaceChildren(
     h('section', { className: 'bar' },
       h('h1', null, hubName(shared.account.hub_code), h('span', { id: 'total', className: 'soft', 'aria-live': 'polite' })),
-      select('filter', view.state, [['', t('filter.open')], ...STATES.map((s) => [s, t(`state.${s}`)])],
-        (event) => choose({ state: event.target.value })),
-      select('sort', view.sort, ['due', 'received_at', 'priority'].map((s) => [s, t(`sort.${s}`)]),
-        (event) => choose({ sort: event.target.value }))),
+      select('filter', 'state', [['', t('filter.open')], ...worded('state', STATES)]),
+      select('sort', 'sort', worded('sort', ['due', 'received_at', 'priority']))),
     h('ol', { id: 'rows', className: 'rows' }),
     h('p', { id: 'empty', className: 'empty', hidden: true }, icon('closed'), t('empty')),
     h('nav', { className: 'pages' },
@@ -149,12 +147,11 @@ function leaf(step) {
 }
 
 addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea')) return
-  if (event.key !== 'j' && event.key !== 'k') return
+  const step = { j: 1, k: -1 }[event.key]
+  if (!step || event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea')) return
   const links = [...document.querySelectorAll('#rows a')]
   const at = links.indexOf(document.activeElement)
-  const to = at < 0 ? 0 : at + (event.key === 'j' ? 1 : -1)
-  links[Math.min(Math.max(to, 0), links.length - 1)]?.focus()
+  links[Math.max(0, Math.min(at < 0 ? 0 : at + step, links.length - 1))]?.focus()
 })
 
 if (await begin()) {

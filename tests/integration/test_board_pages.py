@@ -1,0 +1,111 @@
+"""The words of the board's pages: what the modules ask for exists in both languages, nothing lies unused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Final, get_args
+
+import pytest
+
+from services.adapters.city_files import read_city, read_folder
+from services.adapters.settings import PROJECT
+from services.board.queue import SORTS
+from services.domain import events, messages
+from services.domain.case import STATES
+from services.domain.life import LIFE
+
+STATIC: Final = PROJECT / "services/board/static"
+MODULES: Final = {path.name: path.read_text("utf-8") for path in sorted(STATIC.glob("*.js"))}
+SOURCE: Final = "\n".join(MODULES.values())
+TEXTS: Final[dict[str, dict[str, str]]] = json.loads((STATIC / "texts.json").read_text("utf-8"))
+LANGUAGES: Final = ("zh", "en")
+
+
+def sample_stages() -> set[str]:
+    city = read_city(read_folder(PROJECT / "deploy/city/wuzhong"), 1)
+    return {"accept", "verify"} | {
+        milestone.stage
+        for category in city.categories.values()
+        for milestones in (category.milestones, *category.variants.values())
+        for milestone in milestones
+    }
+
+
+COMMANDS: Final = {move.command for move in LIFE if move.who != "system"}
+# Keys that the modules put together: what comes after the dot.
+KINDS: Final[dict[str, Iterable[str]]] = {
+    "state": STATES,
+    "event": events.EVENT_TYPES,
+    "stage": sample_stages(),
+    "clock": get_args(events.Clock),
+    "due": get_args(events.Clock),
+    "channel": get_args(messages.Channel),
+    "outcome": get_args(messages.ResolutionOutcome),
+    "photo": get_args(messages.PhotoKind),
+    "do": COMMANDS,
+    "sure": ("accept", "start_work", "restart", "verify_pass"),
+    "field": set(re.findall(r"\b(?:field|words|choice)\('(\w+)'", MODULES["forms.js"])),
+    "sort": SORTS,
+    "case": ("403", "404"),
+    "sign_in": ("wrong_credentials", "too_many_failures", "unavailable", "nobody", "invalid"),
+    "refused": (
+        "stale", "not_allowed", "forbidden", "verifier_is_handler", "invalid", "not_found", "not_confirmed",
+        "unavailable", "foreign_origin", "not_signed_in", "nobody",
+    ),
+}  # fmt: skip
+
+
+def asked_by_name() -> set[str]:
+    """`t('key')`, `t(… ? 'key' : 'key')`, and the names that a module's own small functions hand on."""
+    asked = {
+        key
+        for one, other in re.findall(r"\bt\((?:[^'`()]*\? )?'([\w.]+)'(?: : '([\w.]+)')?", SOURCE)
+        for key in (one, other)
+        if key
+    }
+    asked |= set(re.findall(r"\bfact\('([\w.]+)'", SOURCE))
+    asked |= set(re.findall(r"\b(?:select|field)\('(\w+)'", MODULES["queue.js"]))
+    return asked
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_that_a_module_asks_for_is_there(language: str) -> None:
+    texts = TEXTS[language]
+    named = asked_by_name()
+    assert {"due.left", "due.late", "map.away", "span.days", "username", "sort"} <= named, (
+        "the patterns find keys"
+    )
+    put_together = {f"{kind}.{code}" for kind, codes in KINDS.items() for code in codes}
+    assert sorted((named | put_together) - set(texts)) == []
+    assert all(words.strip() for words in texts.values())
+
+
+def test_both_languages_say_the_same_with_the_same_values() -> None:
+    zh, en = (TEXTS[language] for language in LANGUAGES)
+    assert set(zh) == set(en)
+    different = [
+        key for key in zh if set(re.findall(r"\{\w+\}", zh[key])) != set(re.findall(r"\{\w+\}", en[key]))
+    ]
+    assert different == []
+
+
+def test_the_kinds_of_keys_that_are_put_together_are_all_known_here() -> None:
+    assert set(re.findall(r"\bt\(`(\w+)\.\$\{", SOURCE)) | set(
+        re.findall(r"\bworded\('(\w+)'", SOURCE)
+    ) <= set(KINDS)
+
+
+def test_no_text_lies_unused() -> None:
+    put_together = {f"{kind}.{code}" for kind, codes in KINDS.items() for code in codes}
+    unused = [key for key in TEXTS["zh"] if key not in put_together and f"'{key}'" not in SOURCE]
+    assert unused == []
+
+
+def test_every_state_has_an_icon_and_a_colour() -> None:
+    style = (STATIC / "board.css").read_text("utf-8")
+    for state in STATES:
+        assert re.search(rf"^  {state}: 'M", MODULES["page.js"], re.MULTILINE), state
+        # filed is left within the same decision: it wears the plain chip
+        assert f".chip.state-{state}" in style or state == "filed", state
