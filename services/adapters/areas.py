@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Self
 
 import shapely
@@ -15,6 +15,7 @@ import shapely
 from services.domain.city import City
 from services.domain.city_problems import Problem
 from services.domain.city_rows import AREAS, Area
+from services.domain.geo import Point
 
 _FEATURES: Final = re.compile(r'"features"\s*:\s*\[')
 _BETWEEN: Final = re.compile(r"[\s,]*")
@@ -61,10 +62,14 @@ class Areas:
         """For texts that city_files.read_city found whole."""
         return cls(city, {str(area.code): _shape(area.geometry) for area in read_areas(text)})
 
-    def cell_at(self, lon: float, lat: float) -> str | None:
-        """The community whose cell covers the WGS-84 point."""
-        covering = self._tree.query(shapely.points(lon, lat), predicate="intersects").tolist()
-        return self._codes[min(covering)] if covering else None
+    def cells_at(self, points: Sequence[Point]) -> list[str | None]:
+        """The community whose cell covers each WGS-84 point; asking for one costs as much as for fifty."""
+        if not points:
+            return []
+        first = [len(self._codes)] * len(points)
+        for number, cell in self._tree.query(shapely.points(points), predicate="intersects").T.tolist():
+            first[number] = min(first[number], cell)
+        return [self._codes[cell] if cell < len(self._codes) else None for cell in first]
 
     def outline(self, code: str) -> dict[str, Any] | None:
         """The GeoJSON geometry of a hub's area: its own, else the union of those below it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -218,8 +218,14 @@ def _headers(kind: str, source: str, event_id: str, at: datetime) -> Headers:
     return [
         *_same_headers(kind, source),
         ("ce_id", event_id.encode()),
-        ("ce_time", at.astimezone(UTC).isoformat().encode()),
+        ("ce_time", _utc_text(at)),
     ]
+
+
+@lru_cache(maxsize=16)
+def _utc_text(at: datetime) -> bytes:
+    """What a report makes carries one instant."""
+    return at.astimezone(UTC).isoformat().encode()
 
 
 Record = tuple[bytes, bytes, Headers]

@@ -5,11 +5,11 @@ Fields are the columns of `cases` and `deadlines`, less `changed_at`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from services.domain.events import Clock
+from services.domain.value import value
 
 State = Literal["filed", "dispatched", "accepted", "in_progress", "resolved", "verifying", "rework", "closed"]
 STATES: tuple[State, ...] = (
@@ -26,7 +26,7 @@ TERMINAL: frozenset[State] = frozenset({"closed"})
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Deadline:
     """One milestone on one clock. `set_seq` is the event that set it; `step` its next rung of the ladder."""
 
@@ -52,7 +52,7 @@ class Deadline:
         return self.clock, self.stage, self.set_seq
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Case:
     case_id: str
     root_case_id: str

@@ -5,16 +5,16 @@ A body carries the facts that were decided (dues and next steps included), so `e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from services.domain.messages import Channel, PhotoKind, ResolutionOutcome
+from services.domain.value import value
 
 Clock = Literal["owner", "citizen"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Due:
     """A milestone on a clock as it was set; `next_at` is the instant of `step`, its first ladder step."""
 
@@ -28,7 +28,7 @@ class Due:
     next_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReopenedDue:
     """A due that runs on after a failed verification; `paused_at` is null on a clock that never stood."""
 
@@ -42,7 +42,7 @@ class ReopenedDue:
     """None, in events of before there were calendars: as it was."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RecomputedDue:
     """A due counted again by an official year: what it is now, and when it was due before."""
 
@@ -56,7 +56,7 @@ class RecomputedDue:
     next_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CaseFiled:
     report_id: str
     root_case_id: str
@@ -72,7 +72,7 @@ class CaseFiled:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CaseDispatched:
     hub_code: str
     level: int
@@ -81,23 +81,23 @@ class CaseDispatched:
     dues: tuple[Due, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CaseAccepted:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class WorkStarted:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MilestoneReached:
     stage: str
     photos: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ResolutionSubmitted:
     """`handler_unit` and `handler_hubs` say for whom the actor spoke: they bar verifiers."""
 
@@ -107,27 +107,27 @@ class ResolutionSubmitted:
     handler_hubs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VerificationAssigned:
     dues: tuple[Due, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VerificationPassed:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VerificationFailed:
     reopened: tuple[ReopenedDue, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class WorkRestarted:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CaseReassigned:
     from_hub_code: str
     from_owner: str
@@ -138,7 +138,7 @@ class CaseReassigned:
     dues: tuple[Due, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DuesRecomputed:
     """`years` are the official years that were loaded; `dues` only what is other than before."""
 
@@ -146,18 +146,18 @@ class DuesRecomputed:
     dues: tuple[RecomputedDue, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CommentAdded:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PhotosAdded:
     photos: tuple[str, ...]
     kind: PhotoKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepPassed:
     """A step of the escalation ladder; the base of the four timer events."""
 
@@ -172,27 +172,27 @@ class StepPassed:
     next_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SlaWarning(StepPassed):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SlaBreached(StepPassed):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CaseEscalated(StepPassed):
     to_level: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DutyLeaderAlerted(StepPassed):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class VerificationLapsed(StepPassed):
     unverified: bool = True
 
@@ -223,7 +223,7 @@ EVENT_TYPES: dict[str, type[Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Event:
     case_id: str
     seq: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from services.domain import clocks, events, ids
 from services.domain.city import LAST_STAGE, City
@@ -14,7 +13,7 @@ from services.domain.routing import route
 from services.domain.settling import Settled
 
 
-def file_report(report: SubmitReport, *, place: Place, city: City, zone: ZoneInfo, now: datetime) -> Settled:
+def file_report(report: SubmitReport, *, place: Place, city: City, now: datetime) -> Settled:
     """One valid report is one case, filed and dispatched at once (lane fast)."""
     case_id = ids.case_id(now, report.report_id)
     way = route(
@@ -26,7 +25,7 @@ def file_report(report: SubmitReport, *, place: Place, city: City, zone: ZoneInf
     filed = events.CaseFiled(
         report_id=report.report_id,
         root_case_id=case_id,
-        number=ids.case_number(case_id, now, zone),
+        number=ids.case_number(case_id, now, city.zone),
         channel=report.channel,
         category=way.category.code,
         priority=way.category.priority,

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
+from functools import lru_cache
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CROCKFORD_VALUE = {c: i for i, c in enumerate(CROCKFORD)} | {"O": 0, "I": 1, "L": 1}
@@ -28,8 +29,15 @@ def _hashed(version: int, *parts: str) -> str:
 
 
 def _keyed(secret: bytes, *parts: str) -> int:
-    digest = hmac.digest(secret, "\x1f".join(parts).encode(), "sha256")
-    return int.from_bytes(digest[:16], "big")
+    code = _keyed_hash(secret).copy()
+    code.update("\x1f".join(parts).encode())
+    return int.from_bytes(code.digest()[:16], "big")
+
+
+@lru_cache(maxsize=4)
+def _keyed_hash(secret: bytes) -> hmac.HMAC:
+    """The key's own two blocks are hashed once."""
+    return hmac.new(secret, digestmod="sha256")
 
 
 def milliseconds(at: datetime) -> int:
@@ -69,8 +77,9 @@ def recount_id(case: str, version: int, years: Iterable[int]) -> str:
 
 def case_number(case: str, received_at: datetime, zone: tzinfo) -> str:
     """What people say on the phone: local date and six Crockford characters of the id's hashed part."""
-    tail = int(case.replace("-", "")[-8:], 16) & 0x3FFFFFFF
-    return f"{received_at.astimezone(zone):%y%m%d}-{_crockford(tail, 6)}"
+    on = received_at.astimezone(zone)
+    tail = int(case[-8:], 16) & 0x3FFFFFFF
+    return f"{on.year % 100:02}{on.month:02}{on.day:02}-{_crockford(tail, 6)}"
 
 
 def _crockford(value: int, length: int) -> str:

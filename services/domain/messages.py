@@ -6,9 +6,10 @@ points never stand here in clear: they travel in `sealed` (design.md decision 9)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+
+from services.domain.value import value
 
 Channel = Literal["resident", "courier", "grid_member", "representative", "staff"]
 Visibility = Literal["named", "masked", "confidential"]
@@ -19,7 +20,7 @@ PhotoKind = Literal["before", "after"]
 SYSTEM = "system"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Actor:
     """Who acts: `ref` is an account id, `report:<report_id>` or `system`; never a name."""
 
@@ -32,7 +33,7 @@ class Actor:
 SYSTEM_ACTOR = Actor(ref=SYSTEM, roles=("system",))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sealed:
     """AES-256-GCM under key `key_id`; associated data is `command_id` and topic."""
 
@@ -41,7 +42,7 @@ class Sealed:
     box: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Location:
     """A point as it was given: degrees in its own datum, accuracy in metres."""
 
@@ -51,7 +52,7 @@ class Location:
     accuracy_m: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Content:
     """The opened sealed part; rests only in the private schema."""
 
@@ -61,7 +62,7 @@ class Content:
     location: Location | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SubmitReport:
     """One submission; its `command_id` is its `report_id`."""
 
@@ -80,44 +81,44 @@ class SubmitReport:
         return self.report_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AcceptCase:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StartWork:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReachMilestone:
     stage: str
     photos: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SubmitResolution:
     outcome: ResolutionOutcome
     photos: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PassVerification:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FailVerification:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RestartWork:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReassignCase:
     """To unit kind `owner`, looked for at `hub_code` (default: the present hub) and above it."""
 
@@ -125,18 +126,18 @@ class ReassignCase:
     hub_code: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AddComment:
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AddPhotos:
     photos: tuple[str, ...]
     kind: PhotoKind = "before"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PassDeadline:
     """The step `deadline_id`, due at `step_at`, has come."""
 
@@ -144,7 +145,7 @@ class PassDeadline:
     step_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RecomputeDues:
     """These years became official: what was counted over their predicted days is counted again."""
 
@@ -195,7 +196,7 @@ OF_THE_SYSTEM = frozenset({"pass_deadline", "recompute_dues"})
 NEEDS_NO_EXPECTED_SEQ = frozenset({"comment", "add_photos", *OF_THE_SYSTEM})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CaseCommand:
     """A command on one case, decided by the router on the locked case."""
 
@@ -209,7 +210,7 @@ class CaseCommand:
     sealed: Sealed | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Outcome:
     """The one recorded end of a command. `events` are the ranges (case_id, first seq, last seq) it wrote."""
 
@@ -223,7 +224,7 @@ class Outcome:
     events: tuple[tuple[str, int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DeadLetter:
     """A message that could not be read or decided, as it came (still sealed), with the reason."""
 

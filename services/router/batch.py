@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from services.adapters import metrics, rows
 from services.adapters.areas import Areas
@@ -23,10 +22,11 @@ from services.domain.case import Case
 from services.domain.city import City
 from services.domain.events import Event
 from services.domain.filing import file_report
-from services.domain.geo import to_wgs84
+from services.domain.geo import Point
 from services.domain.messages import CaseCommand, Content, DeadLetter, Outcome, SubmitReport
+from services.domain.place import place
 from services.domain.settling import Settled, settle
-from services.router.reading import Read, dead_letter, place_report
+from services.router.reading import Read, dead_letter
 
 _AHEAD = timedelta(seconds=2)
 
@@ -108,12 +108,13 @@ class _Work:
         return Settlement(repeated + self._events, [*earlier.values(), *self._outcomes], self._letters)
 
     def _decide(self, fresh: Sequence[Read], city: City, areas: Areas) -> None:
-        zone = ZoneInfo(city.timezone)
+        points = {one.command_id: one.point for one in fresh if one.point is not None}
+        cells = dict(zip(points, areas.cells_at([*points.values()]), strict=True))
         for one in fresh:
             now = self._now_of(one)
             try:
                 if isinstance(one.message, SubmitReport):
-                    self._file(one.message, one.content, now, city, areas, zone)
+                    self._file(one.message, one, now, city, cells.get(one.command_id))
                 else:
                     self._command(one.message, one.content, now, city)
             except Exception as error:  # whatever decide raises is that message's fault, and is told
@@ -127,17 +128,16 @@ class _Work:
             return latest
         return one.message.received_at
 
-    def _file(
-        self,
-        report: SubmitReport,
-        content: Content,
-        now: datetime,
-        city: City,
-        areas: Areas,
-        zone: ZoneInfo,
-    ) -> None:
-        place = place_report(report, content.location, city, areas)
-        settled = file_report(report, place=place, city=city, zone=zone, now=now)
+    def _file(self, report: SubmitReport, read: Read, now: datetime, city: City, cell: str | None) -> None:
+        content, point = read.content, read.point
+        stands = place(
+            city=city,
+            cell=cell,
+            hub_code=report.hub_code,
+            point=point,
+            accuracy_m=content.location.accuracy_m if content.location else None,
+        )
+        settled = file_report(report, place=stands, city=city, now=now)
         case = settled.case
         self._reports.append(
             (
@@ -154,7 +154,7 @@ class _Work:
             )
         )
         if content != Content():
-            self._contents.append(_content_row(report.report_id, content))
+            self._contents.append(content_row(report.report_id, content, point))
         self._filed.append(case)
         self._take(report.report_id, settled, now)
 
@@ -229,17 +229,14 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__} in {frame.name} ({Path(frame.filename).name}:{frame.lineno})"
 
 
-def _content_row(report_id: str, content: Content) -> tuple[Any, ...]:
-    point: tuple[float | None, float | None] = (None, None)
+def content_row(report_id: str, content: Content, point: Point | None) -> tuple[Any, ...]:
     at = content.location
-    if at is not None:
-        point = to_wgs84(at.lon, at.lat, at.datum)
     return (
         report_id,
         content.name,
         content.phone,
         content.text,
-        *point,
+        *(point or (None, None)),
         at.lon if at else None,
         at.lat if at else None,
         at.datum if at else None,

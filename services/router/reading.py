@@ -1,4 +1,4 @@
-"""From bytes to what can be decided: decode, unseal, place. What cannot be read becomes a dead letter."""
+"""From bytes to what can be decided: decode, unseal, convert. What cannot be read becomes a dead letter."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.adapters import codec
-from services.adapters.areas import Areas
 from services.adapters.seal import SealKeys
-from services.domain.city import City
 from services.domain.errors import Malformed
-from services.domain.geo import to_wgs84
+from services.domain.geo import Point, to_wgs84
 from services.domain.messages import CaseCommand, Content, DeadLetter, Location, SubmitReport
-from services.domain.place import Place, place
 
 _YEARS = range(2020, 2041)
 """The years the book has partitions for; a message outside them was not stamped by a door of ours."""
@@ -40,6 +37,8 @@ class Read:
     incoming: Incoming
     message: SubmitReport | CaseCommand
     content: Content
+    point: Point | None
+    """Where `content.location` is in WGS-84."""
 
     @property
     def command_id(self) -> str:
@@ -58,7 +57,17 @@ def read(incoming: Incoming, keys: SealKeys) -> Read:
     content = Content()
     if message.sealed is not None:
         content = keys.open(message.sealed, command_id=message.command_id, topic=incoming.topic)
-    return Read(incoming, message, content)
+    return Read(incoming, message, content, point_of(content.location))
+
+
+def point_of(location: Location | None) -> Point | None:
+    """In WGS-84; Malformed if it is none. A person's point stays sealed: no reason quotes it."""
+    if location is None:
+        return None
+    try:
+        return to_wgs84(location.lon, location.lat, location.datum)
+    except ValueError:
+        raise Malformed("sealed.location", "is not a point on the globe") from None
 
 
 def _year_of(at: datetime) -> int:
@@ -81,19 +90,4 @@ def dead_letter(incoming: Incoming, kind: str, reason: str, died_at: datetime) -
         kind="data" if kind == "data" else "message",
         reason=reason,
         died_at=died_at,
-    )
-
-
-def place_report(report: SubmitReport, location: Location | None, city: City, areas: Areas) -> Place:
-    point = None
-    cell = None
-    if location is not None:
-        point = to_wgs84(location.lon, location.lat, location.datum)
-        cell = areas.cell_at(*point)
-    return place(
-        city=city,
-        cell=cell,
-        hub_code=report.hub_code,
-        point=point,
-        accuracy_m=location.accuracy_m if location else None,
     )

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from services.adapters import codec, rows
 from services.adapters.seal import SealKeys
 from services.domain.filing import file_report
 from services.domain.messages import Outcome
-from services.router.batch import _content_row
-from services.router.reading import place_report
+from services.domain.place import place
+from services.router.batch import content_row
+from services.router.reading import point_of
 from tests.bench.reports import bodies, content_of, read_bench_city, report_of
 
 _REPORT: Final = "5eb2a0d4-0c3a-8f11-9d2e-7b6f00c1d2e3"
@@ -37,8 +37,11 @@ class Template:
         now = datetime.now(UTC)
         content = content_of(body)
         report = report_of(body, _REPORT, keys)
-        place = place_report(report, content.location, city, areas)
-        settled = file_report(report, place=place, city=city, zone=ZoneInfo(city.timezone), now=now)
+        point = point_of(content.location)
+        assert point is not None
+        (cell,) = areas.cells_at([point])
+        stands = place(city=city, cell=cell, hub_code=report.hub_code, point=point, accuracy_m=None)
+        settled = file_report(report, place=stands, city=city, now=now)
         case = settled.case
         sample = _REPORT, case.case_id
         outcome = Outcome(
@@ -56,7 +59,7 @@ class Template:
         ]
         outcome_row = rows.outcome_row(outcome)
         self._outcome = outcome_row[2:6], _Text(outcome_row[6].encode(), *sample), outcome_row[7]
-        self._content = _content_row(_REPORT, content)[1:]
+        self._content = content_row(_REPORT, content, point)[1:]
         self._report = report.channel, report.category, report.hub_code, report.visibility, None, now, ()
         written = [
             *((codec.CASE_EVENTS, codec.event_record(event)) for event in settled.events),

@@ -7,7 +7,6 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from services.adapters import codec
 from services.adapters.city_files import read_city
@@ -50,7 +49,6 @@ CITY = read_city(FILES, 7)
 OFFICIAL = read_city(
     {**FILES, "calendar-days/2026.csv": "date,day,name,source\n2026-10-01,holiday,Founding,made up\n"}, 8
 )
-ZONE = ZoneInfo(CITY.timezone)
 T0 = datetime(2026, 11, 24, 8, 0, 0, 1, UTC)
 KEYS = SealKeys("k1:" + base64.b64encode(bytes(32)).decode())
 PHOTO = "0" * 31 + "f"
@@ -75,7 +73,7 @@ class Life:
             sealed=KEYS.seal(content, command_id=report_id, topic=codec.REPORTS),
             **report,
         )
-        settled = file_report(filed, place=Place("V11", "V11", "good"), city=CITY, zone=ZONE, now=T0)
+        settled = file_report(filed, place=Place("V11", "V11", "good"), city=CITY, now=T0)
         self.case: Case = settled.case
         self._keep(filed, "intake", settled, T0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,7 +122,5 @@ def test_a_dead_letter_keeps_a_header_that_has_no_value() -> None:
     shown = EXAMPLES["dead_letter.v1/unknown_version.json"]
     letter: DeadLetter = codec.decode(shown.header_pairs, shown.value_bytes)
     headers: Any = codec.header_pairs([("empty", None)])
-    _, value, written = codec.dead_letter_record(
-        DeadLetter(**{name: getattr(letter, name) for name in DeadLetter.__slots__} | {"headers": headers})
-    )
+    _, value, written = codec.dead_letter_record(replace(letter, headers=headers))
     assert codec.decode(written, value).headers

@@ -139,7 +139,7 @@ def filed(
 
 
 def filing(one: SubmitReport, *, place: Place, city: City = CITY, now: datetime = T0) -> Settled:
-    return file_report(one, place=place, city=city, zone=ZONE, now=now)
+    return file_report(one, place=place, city=city, now=now)
 
 
 def command(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -99,8 +98,7 @@ def filed(files: dict[str, str], category: str, place: str, now: datetime) -> tu
         channel="resident",
         category=category,
     )
-    zone = ZoneInfo(city.timezone)
-    return file_report(report, place=Place(place, place, "good"), city=city, zone=zone, now=now).case, city
+    return file_report(report, place=Place(place, place, "good"), city=city, now=now).case, city
 
 
 def act(case: Case, city: City, kind: str, actor: Actor, now: datetime, **values: Any) -> Settled:

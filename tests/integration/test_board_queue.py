@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,7 @@ async def test_a_confidential_case_is_in_its_own_hubs_queue_alone(desk: Desk) ->
 
 
 def _fields(case: Case) -> dict[str, Any]:
-    return {name: getattr(case, name) for name in Case.__slots__}
+    return {field.name: getattr(case, field.name) for field in fields(case)}
 
 
 # -- the rule of the SQL is the rule of the domain, for whoever looks at whatever hub

@@ -43,7 +43,7 @@ async def test_loading_numbers_versions_and_the_same_content_is_loaded_once(
         second, _ = await read_version(connection, 2)
         assert first == read_city(FILES, 1)
         assert (second.version, second.name_zh) == (2, "大城")
-        assert areas.cell_at(120.58, 31.0) == "V11"
+        assert areas.cells_at([(120.58, 31.0)]) == ["V11"]
         with pytest.raises(NoCityLoaded, match="no city version 4"):
             await read_version(connection, 4)
     finally:

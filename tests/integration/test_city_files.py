@@ -61,13 +61,13 @@ def test_every_desk_and_owner_is_known_and_redirects_have_no_limits(city: City) 
 
 def test_the_centre_of_every_community_lies_in_its_own_cell(city: City, areas: Areas) -> None:
     communities = [hub for hub in city.hubs.values() if hub.level == 3]
-    assert [areas.cell_at(hub.lon, hub.lat) for hub in communities] == [hub.code for hub in communities]
+    assert areas.cells_at([(hub.lon, hub.lat) for hub in communities]) == [hub.code for hub in communities]
 
 
 def test_2000_points_lie_where_a_slow_ray_casting_says(areas: Areas, slow: SlowCity) -> None:
     chance = random.Random(20221008)
     points = [(chance.uniform(119.91, 120.91), chance.uniform(30.92, 31.34)) for _ in range(2000)]
-    found = [areas.cell_at(*point) for point in points]
+    found = areas.cells_at(points)
     assert found == [slow.cell_at(*point) for point in points]
     assert 500 < sum(code is not None for code in found) < 1500
 
@@ -78,9 +78,9 @@ def test_a_point_on_a_shared_edge_goes_to_the_smaller_code_whatever_the_order_of
     for features in (whole["features"], whole["features"][::-1]):
         text = json.dumps({**whole, "features": features})
         areas = Areas.parse(text, read_city({**FILES, "areas.geojson": text}, 1))
-        assert [areas.cell_at(*on_edge), areas.cell_at(*corner)] == ["V11", "V11"]
-        assert [areas.cell_at(120.601, 31.0), areas.cell_at(120.599, 31.0)] == ["V12", "V11"]
-        assert areas.cell_at(120.7, 31.0) is None
+        assert areas.cells_at([on_edge, corner]) == ["V11", "V11"]
+        assert areas.cells_at([(120.601, 31.0), (120.7, 31.0), (120.599, 31.0)]) == ["V12", None, "V11"]
+        assert areas.cells_at([]) == []
 
 
 def test_a_towns_outline_is_the_union_of_its_cells() -> None:

@@ -10,8 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import faust
 import pytest
 import pytest_asyncio
+from faust.transport.consumer import ThreadDelegateConsumer
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
 
 from services.adapters import codec, faust_app, kafka_admin
 from services.router.worker import BATCH_SIZE, WITHIN_SECONDS, incoming_of
@@ -182,3 +186,152 @@ async def test_offsets_are_committed_only_after_the_ack(broker: str, group: str,
     assert found == {(topic, key, value) for topic, key, _, value in sent}
     assert {one.headers for one in ours()} == {(("ce_type", b"test"), ("empty", b""))}
     assert len(ours()) == len(sent)
+
+
+async def test_a_message_is_delivered_without_a_task(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust's own way of delivering, four tasks each, is taken only where a message must wait."""
+    slow: list[tuple[Any, ...]] = []
+    theirs = ThreadDelegateConsumer.wait_first
+
+    async def counted(self: Any, *coros: Any, **options: Any) -> Any:
+        if len(coros) > 1:
+            slow.append(coros)
+        return await theirs(self, *coros, **options)
+
+    monkeypatch.setattr(ThreadDelegateConsumer, "wait_first", counted)
+    before = app.monitor.messages_received_total
+    await faust_app.publish(app, [(codec.REPORTS, record(b"%d" % number)) for number in range(300)])
+
+    async def all_delivered() -> bool:
+        return bool(app.monitor.messages_received_total >= before + 300)
+
+    await wait_for(all_delivered, "all are in hand", seconds=20)
+    assert slow == []
+
+
+async def test_a_delivery_that_must_wait_is_waited_for(app: Any) -> None:
+    room, never = asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    async def delivery(fails: bool = False) -> str:
+        try:
+            await asyncio.sleep(0)
+            await room.wait()
+            if fails:
+                raise LookupError("no such queue")
+            return "delivered"
+        finally:
+            ended.append("ended")
+
+    asyncio.get_running_loop().call_later(0.01, room.set)
+    found = await app.consumer.wait_first(delivery(), never.wait())
+    assert (found.results, found.stopped) == (["delivered"], False)
+    with pytest.raises(LookupError, match="no such queue"):
+        await app.consumer.wait_first(delivery(fails=True), never.wait())
+    room.clear()
+    suspended = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.01, suspended.set)
+    found = await app.consumer.wait_first(delivery(), suspended.wait())
+    assert (found.results, found.stopped) == ([True], False), "suspended: the message is given up"
+    waiting = asyncio.create_task(app.consumer.wait_first(delivery(), never.wait()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    async def all_ended() -> bool:
+        return len(ended) == 4
+
+    await wait_for(all_ended, "nothing of them is left behind", seconds=5)
+
+
+async def test_a_delivery_that_fails_at_once_fails(app: Any) -> None:
+    async def delivery() -> None:
+        raise LookupError("no such partition")
+
+    with pytest.raises(LookupError, match="no such partition"):
+        await app.consumer.wait_first(delivery(), asyncio.Event().wait())
+
+
+async def test_a_waiting_delivery_does_not_hold_up_the_stop(broker: str, group: str, tmp_path: Path) -> None:
+    async def read_on(stream: Any) -> None:
+        async for batch in stream.noack_take(BATCH_SIZE, within=WITHIN_SECONDS):
+            for event in batch:
+                event.ack()
+
+    async with started(broker, tmp_path, agent=read_on) as app:
+        consumer = app.consumer
+        waiting = asyncio.create_task(consumer.wait_first(asyncio.Event().wait(), asyncio.Event().wait()))
+        await asyncio.sleep(0)
+    assert (await waiting).stopped
+    assert not [*consumer.unacked]
+
+
+async def test_only_events_of_the_present_assignment_are_taken_in_hand(
+    broker: str, group: str, tmp_path: Path
+) -> None:
+    """Others are read again from the committed offset; acked, they would be lost."""
+    taken: list[Any] = []
+
+    async def read_on(stream: Any) -> None:
+        async for batch in stream.noack_take(BATCH_SIZE, within=WITHIN_SECONDS):
+            taken.extend(event.message.value for event in batch)
+            for event in batch:
+                assert event.message in stream.app.consumer.unacked
+                event.ack()
+                assert event.message not in stream.app.consumer.unacked
+
+    async with started(broker, tmp_path, agent=read_on) as app:
+
+        async def assigned() -> bool:
+            return bool(app.consumer.assignment()) and app.flow_control.is_active()
+
+        await wait_for(assigned, "partitions are assigned", seconds=30)
+        (actor,) = next(iter(app.agents.values()))._actors
+
+        queue = actor.stream.channel.queue
+
+        async def put(generation: int, value: bytes) -> None:
+            place = TP(codec.REPORTS, 0)
+            message = ConsumerMessage(
+                *place, 10**9, 0.0, 1, [], b"k", value, None, tp=place, generation_id=generation
+            )
+            queue.put_nowait(faust.Event(app, b"k", value, [], message))
+
+            async def looked_at() -> bool:
+                return queue.empty() and bool(queue._getters)
+
+            await wait_for(looked_at, "the agent waits for the next one", seconds=10)
+
+        present = app.consumer_generation_id
+        await put(present - 1, b"stale")
+        app.flow_control.suspend()
+        await put(present, b"suspended")
+        app.flow_control.resume()
+        await put(present, b"present")
+    assert b"present" in taken
+    assert b"stale" not in taken
+    assert b"suspended" not in taken
+
+
+async def test_a_batch_is_what_came_within_the_window_and_never_more_than_asked_for(
+    broker: str, group: str, tmp_path: Path
+) -> None:
+    mark = os.urandom(4).hex().encode()
+    taken: list[list[bytes | None]] = []
+
+    async def read_on(stream: Any) -> None:
+        async for batch in stream.noack_take(7, within=0.01):
+            taken.append([event.message.value for event in batch])
+            for event in batch:
+                event.ack()
+
+    sent = [(codec.REPORTS, b"k%d" % n, [("ce_type", b"test")], mark + b"%d" % n) for n in range(100)]
+    await asyncio.to_thread(topics.write, broker, sent)
+
+    async def all_taken() -> bool:
+        return {value for _, _, _, value in sent} <= {value for batch in taken for value in batch}
+
+    async with started(broker, tmp_path, agent=read_on):
+        await wait_for(all_taken, "every message is taken", seconds=30)
+    assert max(map(len, taken)) == 7

@@ -198,9 +198,6 @@ async def test_what_cannot_be_read_becomes_one_dead_letter_each(desk: Desk, db: 
     assert not any("坑" in letter.reason for letter in said.letters)
 
 
-# Read, and then what `decide` cannot make sense of.
-
-
 @pytest.mark.parametrize(
     "location",
     [
@@ -208,16 +205,37 @@ async def test_what_cannot_be_read_becomes_one_dead_letter_each(desk: Desk, db: 
         Location(lon=-500.0, lat=31.0, datum="GCJ02"),
     ],
 )
-async def test_what_cannot_be_decided_is_a_dead_letter_of_the_message(
-    desk: Desk, db: Database, location: Location
-) -> None:
+async def test_a_point_that_is_none_is_a_dead_letter(desk: Desk, db: Database, location: Location) -> None:
     inbox = Inbox()
     bad = inbox.report(content=Content(location=location))
     good = inbox.report()
     said = await desk.handle(inbox.report(), bad, good)
     assert [(letter.id, letter.kind) for letter in said.letters] == [(bad.name, "message")]
     assert (await db.counts())["reports"] == 2
-    assert str(location.lat) not in said.letters[0].reason, "a person's point stays sealed"
+    reason = said.letters[0].reason
+    assert reason.startswith("sealed.location: ")
+    assert str(location.lat) not in reason, "a person's point stays sealed"
+    assert str(location.lon) not in reason
+
+
+# Read, and then what `decide` cannot make sense of.
+
+
+async def test_what_cannot_be_decided_is_a_dead_letter_of_the_message(desk: Desk, db: Database) -> None:
+    """The claim comes in the last hour of the calendar: its verification is due after the end of time."""
+    inbox = Inbox()
+    first = inbox.report()
+    case = case_of(first)
+    end = datetime(9999, 12, 31, 23, tzinfo=UTC)
+    works = [inbox.command(case, kind, WORKS) for kind in ("accept", "start_work")]
+    last = inbox.command(case, "pass_deadline", SYSTEM_ACTOR, deadline_id="x", step_at=end)
+    claim = inbox.command(case, "submit_resolution", WORKS, outcome="fixed")
+    good = inbox.report()
+    said = await desk.handle(first, *works, last, claim, good)
+    assert [(letter.id, letter.kind) for letter in said.letters] == [(claim.name, "message")]
+    assert said.letters[0].reason.startswith("OverflowError in ")
+    assert (await db.counts())["reports"] == 2
+    assert (await db.case(case)).state == "in_progress"
 
 
 # Read and decided, and then PostgreSQL refuses a value.
@@ -264,14 +282,14 @@ async def test_what_cannot_be_stored_is_found_by_halving(desk: Desk, db: Databas
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("unreadable", "message"), ("undecidable", "message"), ("unstorable", "data")]
+    ("name", "kind"), [("unreadable", "message"), ("off the globe", "message"), ("unstorable", "data")]
 )
 async def test_one_poison_among_five_hundred(desk: Desk, db: Database, name: str, kind: str) -> None:
     inbox = Inbox()
     batch = [inbox.report(partition=number % 8, content=Content(text="坑")) for number in range(499)]
     poison = {
         "unreadable": lambda: replace(inbox.report(), value=b"{"),
-        "undecidable": lambda: inbox.report(
+        "off the globe": lambda: inbox.report(
             content=Content(location=Location(lon=0.0, lat=131.0, datum="WGS84"))
         ),
         "unstorable": lambda: inbox.report(content=Content(text="\u0000")),

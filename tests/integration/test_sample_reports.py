@@ -58,7 +58,7 @@ def slow(files: dict[str, str]) -> SlowCity:
 
 def _placed(body: Line, city: City, areas: Areas, slow: SlowCity) -> Place:
     point, accuracy = slow.point_of(body), body.get("location", {}).get("accuracy_m")
-    cell = areas.cell_at(*point) if point else None
+    cell = areas.cells_at([point])[0] if point else None
     return place(city=city, cell=cell, hub_code=body.get("hub_code"), point=point, accuracy_m=accuracy)
 
 
