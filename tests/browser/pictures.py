@@ -36,6 +36,8 @@ class Picture:
 
 
 PICTURES = [
+    Picture("report", "intake", "/", Look("phone", "light", "zh"), "button.tile"),
+    Picture("tracking", "intake", "/r/{tracking_code}", Look("phone", "light", "zh"), "img[src*='/photos/']"),
     Picture("queue", "board", "/", Look("desk", "light", "zh"), "li a[href^='/cases/']"),
     Picture("case", "board", "/cases/{late}", Look("desk", "light", "zh"), "img[src*='/photos/']"),
     Picture("queue-phone", "board", "/", Look("phone", "dark", "zh"), "li a[href^='/cases/']"),

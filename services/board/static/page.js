@@ -1,6 +1,6 @@
 // What both pages share: texts in two languages, the city's names, calls to the board, time as the server has it.
 
-export const shared = { lang: localStorage.getItem('lang') === 'en' ? 'en' : 'zh', account: null, offset: 0 }
+export const shared = { lang: localStorage.getItem('lang') ?? (navigator.language.startsWith('en') ? 'en' : 'zh'), account: null, offset: 0 }
 let texts = {}
 const names = { hubs: {}, units: {}, categories: {}, priorities: {}, tiers: {} }
 
@@ -150,7 +150,7 @@ function header() {
   const account = shared.account
   const who = account && (account.unit ? unitName(account.unit) : t('role.dispatcher'))
   $('top').replaceChildren(...h('div', null,
-    h('a', { className: 'brand', href: '/' }, h('img', { src: '/static/icon.svg', alt: '', width: 28, height: 28 }), h('span', null, t('brand'))),
+    h('a', { className: 'brand', href: '/', 'aria-label': t('brand') }, h('img', { src: '/static/icon.svg', alt: '', width: 28, height: 28 }), h('span', null, t('brand'))),
     h('span', { className: 'who' }, account && `${hubName(account.hub_code)} · ${who}`),
     h('span', { className: 'live', id: 'live', role: 'status' }),
     h('button', {
