@@ -55,5 +55,5 @@ async def keep_photo(photos: PhotoStore, uploaded: bytes) -> str:
         ) from error
     except OSError as error:
         metrics.photos_total.labels("failed").inc()
-        _log.exception("a photo was not stored", action="photo_not_stored")
+        _log.exception("photo_not_stored")
         raise unavailable("The photo could not be stored; send it again.", retry_after=10) from error

@@ -207,5 +207,5 @@ async def test_the_pages_need_no_inline_script_and_stay_small(desk: Desk) -> Non
     shared = weight["page.js"] + weight["live.js"]
     assert shared + weight["queue.js"] < 25_000
     assert shared + weight["case.js"] + weight["forms.js"] + weight["map.js"] < 30_000
-    assert sum(bytes_ for name, bytes_ in weight.items() if name.endswith(".js")) <= 36_000
+    assert sum(bytes_ for name, bytes_ in weight.items() if name.endswith(".js")) <= 37_000
     assert (await client.get("/static/../app.py")).status_code == 404
