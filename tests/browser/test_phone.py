@@ -60,6 +60,7 @@ async def test_three_taps_and_the_hub_has_it(phone: OpenPhone, visit: OpenVisit,
     await desk.sign_in(TOWN)
     await desk.go("board")
     manholes = row(desk.page, "井盖缺损松动")
+    await expect(manholes.first).to_be_visible()
     before = await manholes.count()
     await desk.mark()
 
@@ -132,7 +133,7 @@ async def test_in_danger_the_telephone_is_offered_first_and_the_report_is_still_
     one = await phone()
     await one.open()
     choosers: list[object] = []
-    one.page.on("filechooser", choosers.append)
+    one.page.on("filechooser", lambda chooser: choosers.append(chooser))
     await one.tap(one.tile("老人/安全"))
     calls = one.page.locator("a[href^='tel:']:visible")
     assert [await call.get_attribute("href") for call in await calls.all()] == [
@@ -140,7 +141,7 @@ async def test_in_danger_the_telephone_is_offered_first_and_the_report_is_still_
     ]
     await expect(calls.first).to_be_in_viewport()
     assert choosers == []
-    await one.page.get_by_text("火情/冒烟").tap()
+    await one.page.get_by_role("radio", name="火情/冒烟").tap()
     await one.send()
     await _title(one.page, "收到了")
     # Here, too, before anything else.
@@ -161,9 +162,9 @@ async def test_without_a_position_a_community_is_chosen(phone: OpenPhone, stack:
     await expect(places).to_be_enabled()
     await places.select_option(label="莫舍社区")
     await expect(page.get_by_text("已选：莫舍社区")).to_be_visible()
-    await page.get_by_text("建筑垃圾/渣土乱倒").tap()
+    await page.get_by_role("radio", name="建筑垃圾/渣土乱倒").tap()
     await page.get_by_label("补充几句（可以不填）").fill("楼后空地倒了一车渣土")
-    await page.get_by_text("网格员").tap()
+    await page.get_by_role("radio", name="网格员").tap()
     await one.send()
     await expect(page.locator("#now")).to_have_text(f"已登记，由{YUEXI}安排处理")
     async with Desk(stack.url("board"), "320506003000") as town:
