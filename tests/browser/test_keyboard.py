@@ -51,6 +51,8 @@ async def test_from_signing_in_to_the_accepted_case(visit: OpenVisit, stack: Sta
     assert left is not None
     await expect(countdown).not_to_have_text(left)
 
+    # The gas is due first.
+    await keys.press("j")
     await keys.press("j")
     await expect(manhole).to_be_focused()
     await keys.press("Enter")
