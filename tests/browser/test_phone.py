@@ -259,8 +259,8 @@ async def test_the_keyboard_alone_and_the_other_language(phone: OpenPhone) -> No
     await tab_to(page, page.get_by_role("link", name="English"))
     await keys.press("Enter")
     await expect(page.get_by_text("You are at 莫舍社区")).to_be_visible()
-    await page.wait_for_load_state()
     tile = page.get_by_role("button", name="Road or manhole")
+    await expect(tile).to_be_enabled()
     await tab_to(page, tile)
     async with page.expect_file_chooser() as opened:
         await keys.press("Enter")

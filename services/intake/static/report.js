@@ -157,7 +157,11 @@ function restoreWho() {
   if (choice) choice.checked = true
 }
 
-for (const tile of document.querySelectorAll('[data-tile]')) tile.addEventListener('click', () => begin(tile))
+for (const tile of document.querySelectorAll('[data-tile]')) {
+  tile.addEventListener('click', () => begin(tile))
+  // Until now a tap would have been lost.
+  tile.disabled = false
+}
 $('shoot').addEventListener('click', () => openCamera(true))
 $('album').addEventListener('click', () => openCamera(false))
 $('camera').addEventListener('change', photographed)
