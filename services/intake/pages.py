@@ -64,7 +64,12 @@ async def tracking_page(request: Request) -> Response:
         trouble = "page.not_found" if problem.status == 404 else "page.away"
         return _page(request, "trouble.html", status_code=problem.status, trouble=trouble)
     step = STEPS.index(status.status) if status.status in STEPS else None
-    return _page(request, "tracking.html", status=status, step=step, late=_late(request, status.due_at, step))
+    response = _page(
+        request, "tracking.html", status=status, step=step, late=_late(request, status.due_at, step)
+    )
+    # A report is somebody's own: nothing of it stays on a telephone that is passed on.
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 async def look_up(request: Request) -> Response:
@@ -72,10 +77,10 @@ async def look_up(request: Request) -> Response:
 
 
 def _late(request: Request, due_at: str | None, step: int | None) -> bool:
-    handled = step is not None and step >= STEPS.index("resolved")
-    return (
-        due_at is not None and not handled and datetime.fromisoformat(due_at) < door_of(request).clock.now()
-    )
+    """Nobody is pressed for what is handled, or has left the way of an ordinary report."""
+    if due_at is None or step is None or step >= STEPS.index("resolved"):
+        return False
+    return datetime.fromisoformat(due_at) < door_of(request).clock.now()
 
 
 def _page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> Response:

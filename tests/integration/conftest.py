@@ -2,6 +2,7 @@
 
 broker → bootstrap address, topics made.  database_url → a database of the test's own, migrated.
 run_console → makes consoles (tests/console_run.py).  data_folder → a folder that PostgreSQL can reach.
+door → the real door with a small city, over that database; book → a connection to it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import itertools
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from services.adapters.postgres import connect
 from tests.console_run import Console, console, gone_afterwards, make_data_folder
+from tests.integration.intake_door import OpenDoor, open_door
 
 
 @pytest.fixture
@@ -70,3 +74,16 @@ async def _administer(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close(timeout=5.0)
+
+
+@pytest.fixture
+async def door(broker: str, database_url: str, tmp_path: Path) -> AsyncIterator[OpenDoor]:
+    async with open_door(broker, database_url, tmp_path) as door:
+        yield door
+
+
+@pytest.fixture
+async def book(database_url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()

@@ -7,11 +7,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.adapters import codec
-from services.domain import ids
+from services.domain import events, ids
 from tests.integration.intake_door import SECRET
 
 AT = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def filed_event(report_id: str, *, number: str = "n", root_case_id: str | None = None) -> events.CaseFiled:
+    return events.CaseFiled(
+        report_id=report_id,
+        root_case_id=root_case_id or report_id,
+        number=number,
+        channel="resident",
+        category="pothole",
+        priority="P2",
+        lane="fast",
+        place_code=None,
+        location_quality="good",
+        unrouted=False,
+        confidential=False,
+        received_at=AT,
+    )
 
 
 class Filed:

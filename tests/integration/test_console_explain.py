@@ -9,8 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.console.app import app
-from services.domain import events
-from tests.integration.filed_report import AT, Filed
+from tests.integration.filed_report import Filed, filed_event
 
 NUMBER = "n"  # Filed gives every case this one
 
@@ -28,22 +27,7 @@ async def two_of_one_number(database_url: str, monkeypatch: pytest.MonkeyPatch) 
     case_ids = []
     for _ in range(2):
         filed = Filed(state="filed")
-        filed.event(
-            events.CaseFiled(
-                report_id=filed.report_id,
-                root_case_id=filed.case_id,
-                number=NUMBER,
-                channel="resident",
-                category="pothole",
-                priority="P2",
-                lane="fast",
-                place_code=None,
-                location_quality="good",
-                unrouted=False,
-                confidential=False,
-                received_at=AT,
-            )
-        )
+        filed.event(filed_event(filed.report_id, number=NUMBER, root_case_id=filed.case_id))
         await filed.write(book)
         case_ids.append(filed.case_id)
     await book.close()

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
-import pytest
 
 from services.adapters.city_book import load_folder
 from services.domain import events
@@ -22,19 +19,6 @@ from tests.integration.intake_door import NOWHERE, OpenDoor, eventually, open_do
 
 MOST_BYTES = 150 * 1000
 ENGLISH = {"Accept-Language": "en-GB, zh;q=0.5"}
-
-
-@pytest.fixture
-async def door(broker: str, database_url: str, tmp_path: Path) -> AsyncIterator[OpenDoor]:
-    async with open_door(broker, database_url, tmp_path) as door:
-        yield door
-
-
-@pytest.fixture
-async def book(database_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 def _tiles(page: httpx.Response) -> list[tuple[str, str]]:
@@ -150,6 +134,7 @@ async def test_the_tracking_page_tells_the_whole_story(door: OpenDoor, book: Any
     await filed.write(book, citizen_due=datetime(2020, 1, 1, 4, 30, tzinfo=UTC))
     page = await door.http.get(f"/r/{filed.code.lower()}")
     assert page.status_code == 200
+    assert page.headers["cache-control"] == "no-store"
     assert "<h1>已处理，等待他人核实</h1>" in page.text
     assert re.findall(r"<strong>(.*?)</strong> <time", page.text) == [
         *("处理完毕", "开始处理", "处理单位已接单", "收到您的反映"),
@@ -169,7 +154,9 @@ async def test_the_tracking_page_tells_the_whole_story(door: OpenDoor, book: Any
 
 
 async def test_a_promise_that_was_not_kept_is_said(door: OpenDoor, book: Any) -> None:
-    late, in_time = Filed(), Filed()
+    late, in_time, declined = Filed(), Filed(), Filed(state="declined")
+    await declined.write(book, citizen_due=AT - timedelta(days=900))
+    assert WORDS["zh"]["page.late"] not in (await door.http.get(f"/r/{declined.code}")).text
     await late.write(book, citizen_due=AT - timedelta(days=900))
     await in_time.write(book, citizen_due=datetime(2039, 1, 1, tzinfo=UTC))
     assert WORDS["zh"]["page.late"] in (await door.http.get(f"/r/{late.code}")).text

@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, get_args
-
-import asyncpg
-import pytest
 
 from services.adapters.public_status import PUBLIC_EVENTS
 from services.domain import events
 from services.domain.messages import ResolutionOutcome
 from services.intake.words import WORDS
-from tests.integration.filed_report import AT, Filed
-from tests.integration.intake_door import OpenDoor, open_door, problem
-
-
-@pytest.fixture
-async def door(broker: str, database_url: str, tmp_path: Path) -> AsyncIterator[OpenDoor]:
-    async with open_door(broker, database_url, tmp_path) as door:
-        yield door
-
-
-@pytest.fixture
-async def book(database_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
-def _filed_event(report_id: str) -> events.CaseFiled:
-    return events.CaseFiled(
-        report_id=report_id,
-        root_case_id=report_id,
-        number="n",
-        channel="resident",
-        category="pothole",
-        priority="P2",
-        lane="fast",
-        place_code=None,
-        location_quality="good",
-        unrouted=False,
-        confidential=False,
-        received_at=AT,
-    )
+from tests.integration.filed_report import Filed, filed_event
+from tests.integration.intake_door import OpenDoor, problem
 
 
 def _to(hub_code: str) -> events.CaseDispatched:
@@ -75,7 +40,7 @@ async def test_a_code_of_ours_that_is_not_in_the_book_yet_reads_received(door: O
 async def test_a_case_of_which_everything_happened(door: OpenDoor, book: Any) -> None:
     before, later, stranger, after, more = ("0" * 31 + digit for digit in "12345")
     filed = Filed(state="closed", photos=[before])
-    filed.event(_filed_event(filed.report_id))
+    filed.event(filed_event(filed.report_id))
     filed.event(_to("T1"))
     filed.event(events.CaseAccepted(), by="7f1c-account")
     filed.event(events.CommentAdded(), by="7f1c-account")
