@@ -61,8 +61,9 @@ export function openForm(type, it, done) {
     NOTHING_TO_FILL.includes(type) ? h('p', { className: 'soft' }, t(`sure.${type}`)) : FORMS[type](it),
     h('p', { className: 'buttons' }, h('button', { className: 'primary' }, t('send')),
       h('button', { type: 'button', onclick: () => form.remove() }, t('cancel'))))
-  // One key for one filled-in form: however often it is sent, it is one command.
-  const key = newKey()
+  // One key for one filled-in form: however often it is sent, it is one command; filled in anew, another.
+  let key = newKey()
+  form.oninput = () => { key = newKey() }
   const body = { type, ...(NO_EXPECTED_SEQ.includes(type) ? {} : { expected_seq: it.seq }) }
   form.onsubmit = async (event) => {
     event.preventDefault()
