@@ -169,11 +169,10 @@ def _summarise(
     if accepted:
         codes = Table(title="the first tracking codes", title_justify="left")
         codes.add_column("tracking code", no_wrap=True)
-        codes.add_column("status page", overflow="fold")
+        codes.add_column("its page", overflow="fold")
         for answer in accepted[:SHOWN]:
-            codes.add_row(
-                str(answer.body.get("tracking_code")), urljoin(url, str(answer.body.get("status_url", "")))
-            )
+            code = str(answer.body.get("tracking_code"))
+            codes.add_row(code, urljoin(url, f"/r/{code}"))
         terminal.print(codes)
     for line in lines:
         answer = answers[line.number]
