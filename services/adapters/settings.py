@@ -23,9 +23,12 @@ PROJECT: Final = Path(__file__).resolve().parents[2]
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
+_RUNNING: Final = (
+    "start everything with `make run`; if it runs, set PIONEER_DATA as it was set there"
+)
 _REMEDIES: Final = {
-    "kafka_bootstrap": "give host:port of a broker, or start everything with `make run`",
-    "database_url": "give postgresql://user:password@host:port/name, or start everything with `make run`",
+    "kafka_bootstrap": f"give host:port of a broker, or {_RUNNING}",
+    "database_url": f"give postgresql://user:password@host:port/name, or {_RUNNING}",
     "pioneer_secret": "give at least 64 hexadecimal digits; `make run` makes one by itself",
     "seal_keys": "give kid:key[,kid:key…], each key 32 bytes in base64; `make run` makes one by itself",
     "trusted_proxies": "give the addresses or networks of your own proxies, such as 10.0.0.5,172.16.0.0/12",

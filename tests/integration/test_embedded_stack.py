@@ -123,6 +123,7 @@ def test_a_command_in_a_second_terminal_finds_the_running_stack(run_console: Mak
     missed = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60)
     assert missed.returncode == 78
     assert "DATABASE_URL is not set" in missed.stderr
+    assert "set PIONEER_DATA as it was set there" in missed.stderr
 
 
 def test_servers_that_are_given_are_used_not_started(

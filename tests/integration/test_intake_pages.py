@@ -153,6 +153,14 @@ async def test_the_tracking_page_tells_the_whole_story(door: OpenDoor, book: Any
     assert "Handled; somebody else verifies it" in english
 
 
+async def test_the_last_step_is_done_and_not_under_way(door: OpenDoor, book: Any) -> None:
+    closed = Filed(state="closed")
+    await closed.write(book)
+    page = await door.http.get(f"/r/{closed.code}")
+    assert '<li class="done" aria-current="step">办结</li>' in page.text
+    assert page.text.count('class="done"') == 5
+
+
 async def test_a_promise_that_was_not_kept_is_said(door: OpenDoor, book: Any) -> None:
     late, in_time, declined = Filed(), Filed(), Filed(state="declined")
     await declined.write(book, citizen_due=AT - timedelta(days=900))
