@@ -23,9 +23,7 @@ PROJECT: Final = Path(__file__).resolve().parents[2]
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
-_RUNNING: Final = (
-    "start everything with `make run`; if it runs, set PIONEER_DATA as it was set there"
-)
+_RUNNING: Final = "start everything with `make run`; if it runs, set PIONEER_DATA as it was set there"
 _REMEDIES: Final = {
     "kafka_bootstrap": f"give host:port of a broker, or {_RUNNING}",
     "database_url": f"give postgresql://user:password@host:port/name, or {_RUNNING}",
