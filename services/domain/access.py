@@ -21,26 +21,66 @@ def speaks_for_owner(case: Case, actor: Actor, city: City) -> bool:
 
 
 def directs(case: Case, actor: Actor, city: City) -> bool:
-    """A dispatcher of the case's hub or of one above it."""
+    """A dispatcher of the case's hub or of one above it, or of the hub that gives aid in a surge."""
+    chain = (*_chain(city, case.hub_code), case.side.aid_hub_code)
     return (
         "dispatcher" in actor.roles
-        and any(hub in _chain(city, case.hub_code) for hub in actor.hubs)
+        and any(hub in chain for hub in actor.hubs)
         and may_read(case, actor, city)
+    )
+
+
+def stands_above(case: Case, actor: Actor, city: City) -> bool:
+    """A dispatcher of a hub above the case's (at the top: of that hub), or a supervisor at or above it."""
+    chain = _chain(city, case.hub_code)
+    if "supervisor" in actor.roles:
+        return any(hub in chain for hub in actor.hubs) and may_read(case, actor, city)
+    return directs(case, actor, city) and any(hub in (chain[1:] or chain) for hub in actor.hubs)
+
+
+def may_whistle(case: Case, actor: Actor, city: City) -> bool:
+    """Departments come when a town or a district whistles, not when a neighbourhood does."""
+    levels = [city.hubs[hub].level for hub in actor.hubs if hub in city.hubs]
+    return directs(case, actor, city) and any(level < city.place_level for level in levels)
+
+
+def is_reporter(case: Case, actor: Actor, city: City) -> bool:
+    """Who sent one of the reports that stand with the case: the door saw the tracking code."""
+    return "reporter" in actor.roles and actor.ref.removeprefix("report:") in case.reports
+
+
+def may_call_back(case: Case, actor: Actor, city: City) -> bool:
+    """The reporter, or an agent of the place's hubs who had no hand in the case."""
+    agent = "callback_agent" in actor.roles and may_read(case, actor, city)
+    return agent or is_reporter(case, actor, city)
+
+
+def is_invited(case: Case, actor: Actor, city: City) -> bool:
+    """A unit's own account, or a partner with the signed link to this case."""
+    partner = "partner" in actor.roles
+    return ("unit" in actor.roles or partner) and any(
+        (one.unit, one.partner) == (actor.unit, partner) and one.hub_code in actor.hubs
+        for one in case.side.invited
     )
 
 
 def may_read(case: Case, actor: Actor, city: City) -> bool:
     """The router itself may; a unit sees its own cases; a dispatcher those of the own hub and below.
 
-    A confidential case is its own hub's dispatcher's alone, and also the next hub's above once it is
-    resolved or supervised.
+    A confidential case is its own hub's alone, and also the next hub's above once it is resolved or
+    supervised. A callback agent sees what has ended; in a surge the hub that gives aid sees the area's cases.
     """
     if "system" in actor.roles:
         return True
-    if "unit" in actor.roles:
-        return actor.unit == case.owner and case.owner_hub_code in actor.hubs
-    if "dispatcher" not in actor.roles:
+    if {"unit", "partner"} & set(actor.roles):
+        owns = "unit" in actor.roles and actor.unit == case.owner and case.owner_hub_code in actor.hubs
+        return owns or is_invited(case, actor, city)
+    if "callback_agent" in actor.roles and case.closed_at is None:
         return False
+    if not {"dispatcher", "supervisor", "callback_agent", "auditor"} & set(actor.roles):
+        return False
+    if case.side.aid_hub_code is not None and case.side.aid_hub_code in actor.hubs:
+        return not case.confidential
     if case.confidential:
         seen_by = {case.hub_code}
         if case.resolved_at is not None or case.supervised_level is not None:
@@ -53,7 +93,9 @@ def may_read(case: Case, actor: Actor, city: City) -> bool:
 
 
 def check_verifier(case: Case, actor: Actor, city: City) -> None:
-    """Anybody on the case's place chain, but never the handler, the handler's unit or desk."""
+    """Its reporter, or anybody on its place chain, but never the handler, the handler's unit or desk."""
+    if is_reporter(case, actor, city):
+        return
     on_chain = any(hub in place_chain(case, city) for hub in actor.hubs)
     if not on_chain or not {"dispatcher", "unit"} & set(actor.roles):
         raise NotAllowed("forbidden", "only the hubs of the place the case is in may verify it")

@@ -6,29 +6,28 @@ Fields are the columns of `cases` and `deadlines`, less `changed_at`.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, get_args
 
-from services.domain.events import Clock
+from services.domain.events import Clock, Invitation, Likeness, Part, TriageReason
 from services.domain.value import value
 
-State = Literal["filed", "dispatched", "accepted", "in_progress", "resolved", "verifying", "rework", "closed"]
-STATES: tuple[State, ...] = (
-    "filed",
-    "dispatched",
-    "accepted",
-    "in_progress",
-    "resolved",
-    "verifying",
-    "rework",
-    "closed",
-)
-TERMINAL: frozenset[State] = frozenset({"closed"})
+State = Literal[
+    "triaging", "need_info", "declined", "redirected", "attached", "filed", "dispatched", "accepted",
+    "in_progress", "suspended", "resolved", "verifying", "rework", "closed", "archived", "withdrawn",
+]  # fmt: skip
+STATES: tuple[State, ...] = get_args(State)
+ENDED: frozenset[State] = frozenset({"declined", "redirected", "attached", "closed", "archived", "withdrawn"})
+"""Nobody works on it any more; of these `closed` alone still waits, for the archive."""
 NEVER = datetime.max.replace(tzinfo=UTC)
+ARCHIVE = "archive"
 
 
 @value
 class Deadline:
-    """One milestone on one clock. `set_seq` is the event that set it; `step` its next rung of the ladder."""
+    """One milestone on one clock. `set_seq` is the event that set it; `step` its next rung of the ladder.
+
+    Open, with a step but no `next_at`: the clock stands still.
+    """
 
     clock: Clock
     stage: str
@@ -42,6 +41,8 @@ class Deadline:
     met_at: datetime | None = None
     closed_at: datetime | None = None
     pauses: tuple[tuple[datetime, datetime], ...] = ()
+    extended_by: str | None = None
+    original_due_at: datetime | None = None
 
     @property
     def open(self) -> bool:
@@ -50,6 +51,64 @@ class Deadline:
     @property
     def key(self) -> tuple[Clock, str, int]:
         return self.clock, self.stage, self.set_seq
+
+
+@value
+class Request:
+    """What a unit has asked its hub for and waits to hear."""
+
+    kind: Literal["return", "extension", "suspension"]
+    owner: str | None = None
+    hub_code: str | None = None
+    limit: str | None = None
+    reason: str | None = None
+
+
+@value
+class AttachedReport:
+    """A report that came to this case later; `from_case_id` is the case it had of its own."""
+
+    report_id: str
+    from_case_id: str | None = None
+    same_reporter: bool = False
+
+
+@value
+class Side:
+    """What most cases never have, kept beside the row's columns and only where it is not as here."""
+
+    triage: TriageReason | None = None
+    appealed: bool = False
+    reason: str | None = None
+    parent_case_id: str | None = None
+    recurrence_of: str | None = None
+    attached_to: str | None = None
+    attached: tuple[AttachedReport, ...] = ()
+    gone: tuple[str, ...] = ()
+    suggested: tuple[Likeness, ...] = ()
+    variant: str | None = None
+    request: Request | None = None
+    return_asked: bool = False
+    returns: int = 0
+    assignments: int = 1
+    forced: bool = False
+    parts: tuple[Part, ...] = ()
+    ordered: bool = False
+    invited: tuple[Invitation, ...] = ()
+    extended: bool = False
+    suspension: str | None = None
+    paused_at: datetime | None = None
+    urged_at: datetime | None = None
+    answer: str | None = None
+    satisfaction: int | None = None
+    backlogged: bool = False
+    problem_ticket: bool = False
+    group_issue: bool = False
+    surge: str | None = None
+    aid_hub_code: str | None = None
+
+
+NOTHING_ASIDE = Side()
 
 
 @value
@@ -87,16 +146,43 @@ class Case:
     handler_ref: str | None = None
     handler_unit: str | None = None
     handler_hubs: tuple[str, ...] = ()
+    report_id: str | None = None
+    grid_code: str | None = None
+    side: Side = NOTHING_ASIDE
     deadlines: tuple[Deadline, ...] = ()
 
     @property
     def open(self) -> bool:
-        return self.state not in TERMINAL
+        return self.state not in ENDED
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """The reports that stand with this case now, its own first."""
+        own = () if self.report_id is None else (self.report_id,)
+        everyone = (*own, *(one.report_id for one in self.side.attached))
+        return tuple(one for one in everyone if one not in self.side.gone)
+
+    @property
+    def reporters(self) -> int:
+        """How many different people stand behind it."""
+        repeats = sum(one.same_reporter for one in self.side.attached if one.report_id in self.reports)
+        return len(self.reports) - repeats
+
+    @property
+    def open_parts(self) -> tuple[Part, ...]:
+        return tuple(part for part in self.side.parts if part.required and part.state not in ENDED)
+
+    @property
+    def relatives(self) -> frozenset[str]:
+        """Cases that a decision on this one may change too."""
+        side = self.side
+        near = (side.parent_case_id, side.attached_to, *(one.from_case_id for one in side.attached))
+        return frozenset(one for one in (*near, *(part.case_id for part in side.parts)) if one is not None)
 
     @property
     def due_at(self) -> datetime:
         """What queues sort by: the earliest unmet owner due, else the citizen's, else never."""
-        unmet = [d for d in self.deadlines if d.open]
+        unmet = [d for d in self.deadlines if d.open and d.stage != ARCHIVE]
         owner = [d.due_at for d in unmet if d.clock == "owner"]
         return min(owner or [d.due_at for d in unmet], default=NEVER)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Final, Literal
 
 from services.domain.calendars import Calendar, Days
@@ -20,19 +20,24 @@ ANY_STAGE: Final = "*"
 LAST_STAGE: Final = "resolve"
 
 Clock = Literal["citizen", "owner"]
-LadderEvent = Literal["SlaWarning", "SlaBreached", "CaseEscalated", "VerificationLapsed"]
+LadderEvent = Literal[
+    "SlaWarning", "SlaBreached", "CaseEscalated", "VerificationLapsed", "WaitEnded", "CaseArchived"
+]
+NO_RESPONSE: Final = "no_response"
+WAITING_FOR_REPORTER: Final = "waiting_for_reporter"
 Verify = Literal["P", "S", "R"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """`desk` is the unit that owns what no other unit at a hub of this level owns."""
+    """`desk` is the unit that owns what no other unit at a hub of this level owns, on duty by `duty`."""
 
     level: int
     code: str
     name_zh: str
     name_en: str
     desk: str
+    duty: str
     place: bool
 
 
@@ -100,10 +105,20 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Priority:
+    """`accept` holds for a case whose priority is raised; `extension` is the longest, None: there is none.
+
+    `urgent`: filed at once whatever the report lacks, and worked on though its reporter withdraws.
+    """
+
     code: str
     name_zh: str
     name_en: str
+    accept: Limit
     verify: Limit
+    triage: Limit
+    report_in: Limit
+    extension: Limit | None
+    urgent: bool
     supervise_after: Limit | None
 
 
@@ -117,6 +132,19 @@ class LadderStep:
     percent: int
     event: LadderEvent
     levels_up: int
+
+
+def _wait(stage: str, event: LadderEvent) -> tuple[LadderStep, ...]:
+    return (LadderStep("owner", stage, "due", 100, event, 0),)
+
+
+WAITS: Final[Mapping[str, tuple[LadderStep, ...]]] = {
+    "info": _wait("info", "WaitEnded"),
+    "suspension": _wait("suspension", "WaitEnded"),
+    "decision": _wait("decision", "WaitEnded"),
+    "archive": _wait("archive", "CaseArchived"),
+}
+"""Waits that no city's ladder rules over: when they end, the life of a case says what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +171,68 @@ class Hotline:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A reason or a partner; `channel` is where a declined reporter may go, `hub_code` a partner's seat."""
+
+    name_zh: str
+    name_en: str
+    channel: str | None = None
+    hub_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surge:
+    """A typhoon, a flood, an epidemic in the area of a hub: `categories` are accepted within `accept`.
+
+    `deferred` priorities start their owner's clock at its end; `aid_hub` may take the area's cases.
+    """
+
+    hub_code: str
+    begins: datetime
+    ends: datetime
+    categories: frozenset[str]
+    accept: Limit
+    deferred: frozenset[str]
+    aid_hub: str | None
+    notice_zh: str
+    notice_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a case lives in this city beyond its category's limits (domain.md 6.4 to 6.6)."""
+
+    needed_to_file: frozenset[str]
+    verify_first: Limit
+    info: Limit
+    return_within: Limit
+    decide_within: Limit
+    appeal_within: Limit
+    reopen_within: Limit
+    archive_after: Limit
+    parts_margin: Limit
+    urge_every: Limit
+    most_returns: int
+    most_reworks: int
+    most_owners: int
+    many_reporters: int
+    group_reporters: int
+    most_parts: int
+    most_depth: int
+    suspensions: Mapping[str, Limit]
+    declines: Mapping[str, Named]
+    partners: Mapping[str, Named]
+    surges: Mapping[str, Surge]
+    danger_words: Mapping[str, tuple[str, ...]]
+
+    def danger(self, text: str | None) -> bool:
+        """Whether somebody's words say that life is in danger."""
+        return text is not None and any(
+            word in text for words in self.danger_words.values() for word in words
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class City:
     version: int
     name_zh: str
@@ -161,6 +251,7 @@ class City:
     ladder: tuple[LadderStep, ...]
     tiles: tuple[Tile, ...]
     hotlines: Mapping[str, Hotline]
+    policy: Policy
     root: str = field(init=False)
     place_level: int = field(init=False)
     _chains: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
@@ -211,9 +302,38 @@ class City:
         return next((code for code in self._chains[hub_code] if self.sits(unit, code)), None)
 
     def steps(self, clock: Clock, stage: str) -> tuple[LadderStep, ...]:
-        """The ladder of a stage in order of percent; a stage without its own takes the clock's `*`."""
-        own = self._steps.get((clock, stage))
+        """The ladder of a stage in order of percent; a stage without its own takes the clock's `*`.
+
+        A stage may say whose it is: `report_in:water_co@320506` climbs as `report_in`.
+        """
+        stage = stage.partition(":")[0]
+        own = WAITS.get(stage) or self._steps.get((clock, stage))
         return own if own is not None else self._steps.get((clock, ANY_STAGE), ())
+
+    def higher(self, priority: str) -> str:
+        """The next priority up, or the same at the top."""
+        order = list(self.priorities)
+        at = order.index(priority) if priority in order else 1
+        return order[max(0, at - 1)]
+
+    def rules_of(self, priority: str) -> Priority:
+        """Its rules; of one that a later version has dropped, the last and most patient one's."""
+        return self.priorities.get(priority) or list(self.priorities.values())[-1]
+
+    def on_duty(self, hub_code: str, now: datetime) -> bool:
+        """Whether somebody sits at the hub's desk by its tier's hours."""
+        return self.working_time(self.tiers[self.hubs[hub_code].level].duty).is_open(now)
+
+    def surge_at(self, hub_code: str, now: datetime) -> str | None:
+        """The surge that holds at the hub now, if any."""
+        return next(
+            (
+                code
+                for code, one in self.policy.surges.items()
+                if one.begins <= now < one.ends and self.in_subtree(hub_code, one.hub_code)
+            ),
+            None,
+        )
 
     def working_time(self, calendar: str) -> WorkingTime:
         return self._times.get(calendar, WALL)

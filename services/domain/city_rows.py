@@ -26,6 +26,7 @@ from services.domain.calendar_rows import (
 from services.domain.city_cells import Cells
 from services.domain.city_problems import Lined, Problem
 from services.domain.geo import check_range
+from services.domain.life_settings import policy_of
 from services.domain.limits import WALL_CLOCK
 
 T = TypeVar("T")
@@ -36,14 +37,17 @@ TIERS, HUBS, UNITS = "tiers.csv", "hubs.csv", "units.csv"
 CATEGORIES, PRIORITIES, LADDER = "categories.csv", "priorities.csv", "ladder.csv"
 TILES, HOTLINES = "tiles.csv", "hotlines.csv"
 HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
-    TIERS: ("level", "code", "name_zh", "name_en", "desk", "place"),
+    TIERS: ("level", "code", "name_zh", "name_en", "desk", "duty", "place"),
     HUBS: ("code", "parent", "level", "kind", "name", "lon", "lat", "position"),
     UNITS: ("unit", "level", "name_zh", "name_en"),
     CATEGORIES: (
         "code", "name_zh", "name_en", "kind", "tier", "owner", "else_owner", "assist", "priority", "accept",
         "milestones", "variants", "verify", "flags", "basis",
     ),
-    PRIORITIES: ("priority", "name_zh", "name_en", "verify", "supervise_after"),
+    PRIORITIES: (
+        "priority", "name_zh", "name_en", "accept", "verify", "triage", "report_in", "extension",
+        "urgent", "supervise_after",
+    ),
     LADDER: ("clock", "stage", "step", "percent", "event", "levels_up"),
     CALENDARS: CALENDAR_HEADER,
     TILES: ("tile", "name_zh", "name_en", "icon", "category", "alternatives", "hotlines"),
@@ -114,6 +118,7 @@ class CityRows:
             ladder=tuple(row.value for row in self.ladder),
             tiles=tuple(row.value for row in self.tiles),
             hotlines={row.value.number: row.value for row in self.hotlines},
+            policy=policy_of(said),
         )
 
 
@@ -171,6 +176,7 @@ def _tier(cells: Cells) -> c.Tier:
         name_zh=cells.words("name_zh"),
         name_en=cells.words("name_en"),
         desk=cells.code("desk"),
+        duty=cells.named["duty"],
         place=cells.one_of("place", ("yes", "no")) == "yes",
     )
 
@@ -228,7 +234,12 @@ def _priority(cells: Cells) -> c.Priority:
         code=cells.code("priority"),
         name_zh=cells.words("name_zh"),
         name_en=cells.words("name_en"),
+        accept=cells.limit("accept"),
         verify=cells.limit("verify"),
+        triage=cells.limit("triage"),
+        report_in=cells.limit("report_in"),
+        extension=cells.optional("extension", cells.limit),
+        urgent=cells.one_of("urgent", ("yes", "no")) == "yes",
         supervise_after=cells.limit_of("supervise_after", after, WALL_CLOCK) if after else None,
     )
 

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from services.domain.area_rules import check_areas
+from services.domain.calendar_rows import CALENDARS
 from services.domain.calendar_rules import check_calendars
 from services.domain.city import Hub
 from services.domain.city_problems import Problem, twice
 from services.domain.city_rows import HUBS, SETTINGS, TIERS, UNITS, CityRows
+from services.domain.life_settings import TABLES, check_policy
 from services.domain.policy_rules import check_categories, check_ladder, check_priorities
 from services.domain.tile_rules import check_tiles
 
@@ -29,6 +31,7 @@ def check(rows: CityRows) -> list[Problem]:
     """Every breach, in order of file and line; an empty list is a city that may be loaded."""
     found = (
         *_settings(rows),
+        *_policy(rows),
         *_tiers(rows),
         *_hubs(rows),
         *_units(rows),
@@ -50,9 +53,20 @@ def _settings(rows: CityRows) -> Iterator[Problem]:
         elif not _is(allowed, setting.value):
             yield Problem(SETTINGS, setting.line, f"`{name}` must be {allowed}")
     for name, setting in rows.settings.items():
-        if name not in _SETTINGS:
-            rule = f"`{name}` is not a setting: allowed are {', '.join(_SETTINGS)}"
+        if name not in _SETTINGS and name not in TABLES:
+            rule = f"`{name}` is not a setting: allowed are {', '.join((*_SETTINGS, *TABLES))}"
             yield Problem(SETTINGS, setting.line, rule)
+
+
+def _policy(rows: CityRows) -> Iterator[Problem]:
+    return check_policy(
+        rows.settings,
+        calendars=frozenset(row.value.code for row in rows.calendars),
+        hubs=frozenset(row.value.code for row in rows.hubs),
+        categories=frozenset(row.value.code for row in rows.categories),
+        priorities=frozenset(row.value.code for row in rows.priorities),
+        hotlines=frozenset(row.value.number for row in rows.hotlines),
+    )
 
 
 def _is(allowed: str, value: Any) -> bool:
@@ -75,6 +89,8 @@ def _tiers(rows: CityRows) -> Iterator[Problem]:
         if sits.get(tier.desk) != tier.level:
             rule = f"desk `{tier.desk}` is not a unit of level {tier.level} in {UNITS}"
             yield Problem(TIERS, row.line, rule)
+        if all(calendar.value.code != tier.duty for calendar in rows.calendars):
+            yield Problem(TIERS, row.line, f"duty `{tier.duty}` is not a calendar of {CALENDARS}")
     places = [row.line for row in rows.tiers if row.value.place]
     if len(places) != 1:
         yield Problem(TIERS, (places or [1, 1])[-1], f"exactly one tier has place `yes`, not {len(places)}")

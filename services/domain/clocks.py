@@ -6,6 +6,7 @@ A step is counted towards the due as it stands: `p` percent of the working time 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.domain import ids
@@ -36,6 +37,25 @@ def set_due(*, city: City, priority: str, clock: Clock, stage: str, limit: Limit
         step=first.step if first else None,
         next_at=_step_at(first, city, priority, time, start_at, due_at, ()) if first else None,
     )
+
+
+def set_again(due: Due, *, before: Deadline | None, city: City, priority: str, now: datetime) -> Due:
+    """A due that takes another's place: what was counted stays, and nothing is told a second time.
+
+    Warnings that would have come by `now` are skipped; so is the breach if `before` had recorded it.
+    """
+    breached = before is not None and is_breached(city, before)
+    time = city.working_time(parse_limit(due.limit).calendar)
+    for rung in city.steps(due.clock, due.stage):
+        at = _step_at(rung, city, priority, time, due.start_at, due.due_at, due.pauses)
+        if at > now or (rung.percent >= _DUE and not (breached and rung.percent == _DUE)):
+            return replace(due, step=rung.step, next_at=at)
+    return replace(due, step=None, next_at=None)
+
+
+def longer(limit: Limit, due_at: datetime, city: City) -> tuple[datetime, bool]:
+    """A due with an extension: counted from the due on, and whether that is official."""
+    return city.working_time(limit.calendar).due(limit, due_at)
 
 
 def _step_at(
@@ -118,8 +138,14 @@ def step_id(case_id: str, deadline: Deadline) -> str:
     return ids.deadline_id(case_id, deadline.clock, deadline.stage, deadline.step or "", deadline.set_seq)
 
 
-def owner_limits(city: City, category: str) -> list[tuple[str, Limit]]:
+def owner_limits(
+    city: City, category: str, *, variant: str | None = None, surge: str | None = None
+) -> list[tuple[str, Limit]]:
     """The stages of the owner's clock in order, acceptance first; a category that is gone counts as none."""
     rules = city.categories.get(category) or city.categories[NO_CATEGORY]
-    accept = [(ACCEPT, rules.accept)] if rules.accept is not None else []
-    return accept + [(m.stage, m.limit) for m in rules.milestones]
+    accept = rules.accept
+    storm = city.policy.surges.get(surge) if surge else None
+    if storm is not None and category in storm.categories:
+        accept = storm.accept
+    milestones = rules.variants.get(variant, rules.milestones) if variant else rules.milestones
+    return ([(ACCEPT, accept)] if accept is not None else []) + [(m.stage, m.limit) for m in milestones]

@@ -8,15 +8,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from services.domain.messages import Channel, PhotoKind, ResolutionOutcome
+from services.domain.messages import CallbackAnswer, Channel, PhotoKind, RaiseReason, ResolutionOutcome
 from services.domain.value import value
 
 Clock = Literal["owner", "citizen"]
+TriageReason = Literal["no_category", "verify_first", "life_safety", "appeal", "detached"]
+PageReason = Literal["life_safety", "off_duty", "unrouted", "group_issue"]
+SuperviseReason = Literal["by_hand", "not_reported_in", "undecided"]
 
 
 @value
 class Due:
-    """A milestone on a clock as it was set; `next_at` is the instant of `step`, its first ladder step."""
+    """A milestone on a clock as it was set; `next_at` is the instant of `step`, its first ladder step.
+
+    An extension sets a due anew: `extended_by` is its limit, `original_due_at` what was due without it.
+    """
 
     clock: Clock
     stage: str
@@ -26,11 +32,14 @@ class Due:
     official: bool
     step: str | None
     next_at: datetime | None
+    extended_by: str | None = None
+    original_due_at: datetime | None = None
+    pauses: tuple[tuple[datetime, datetime], ...] = ()
 
 
 @value
 class ReopenedDue:
-    """A due that runs on after a failed verification; `paused_at` is null on a clock that never stood."""
+    """A due that runs on after it stood; `paused_at` is null on a clock that never stood."""
 
     clock: Clock
     stage: str
@@ -57,23 +66,67 @@ class RecomputedDue:
 
 
 @value
-class CaseFiled:
-    report_id: str
+class Part:
+    """A child of a decomposed case as its parent knows it."""
+
+    case_id: str
+    number: str
+    required: bool
+    state: str
+    hub_code: str
+    owner: str
+    owner_hub_code: str
+
+
+@value
+class Invitation:
+    """A unit, or a partner of the city, that was whistled for and whether it has turned up."""
+
+    unit: str
+    hub_code: str
+    partner: bool = False
+    reported_in: bool = False
+
+
+@value
+class Likeness:
+    """Another case that may be the same problem; `score` from 0 to 1."""
+
+    case_id: str
+    score: float
+    distance_m: float | None = None
+
+
+@value
+class Birth:
+    """What a case knows of itself when it begins; the base of its two first events.
+
+    A part of a decomposed case has a `parent_case_id` and no report of its own.
+    """
+
+    report_id: str | None
     root_case_id: str
     number: str
-    channel: Channel
+    channel: Channel | None
     category: str
     priority: str
-    lane: str
     place_code: str | None
     location_quality: Literal["good", "low"]
     unrouted: bool
     confidential: bool
     received_at: datetime
+    grid_code: str | None = None
+    parent_case_id: str | None = None
+    recurrence_of: str | None = None
+    surge: str | None = None
+    aid_hub_code: str | None = None
 
 
 @value
-class CaseDispatched:
+class TriageStarted(Birth):
+    """People must look first: at the desk of `hub_code`."""
+
+    reason: TriageReason
     hub_code: str
     level: int
     owner: str
@@ -82,8 +135,159 @@ class CaseDispatched:
 
 
 @value
+class CaseFiled(Birth):
+    """Of a case that people had looked at, it says again what they found; a part that waits has its owner."""
+
+    lane: str
+    hub_code: str = ""
+    level: int = 0
+    owner: str = ""
+    owner_hub_code: str = ""
+
+
+@value
+class Assigned:
+    """To whom a case goes, with the clocks that start with it; the base of every such event."""
+
+    hub_code: str
+    level: int
+    owner: str
+    owner_hub_code: str
+    dues: tuple[Due, ...]
+
+
+@value
+class CaseDispatched(Assigned):
+    pass
+
+
+@value
+class InfoRequested:
+    dues: tuple[Due, ...]
+
+
+@value
+class InfoSupplied:
+    photos: tuple[str, ...]
+    reopened: tuple[ReopenedDue, ...]
+
+
+@value
+class ReportDeclined:
+    """`reason` is one of the city's; `channel` is where to go instead."""
+
+    reason: str
+    channel: str | None
+
+
+@value
+class DeclineAppealed(Assigned):
+    pass
+
+
+@value
+class ReportRedirected:
+    to: str
+    receipt: str | None
+
+
+@value
+class ReportAttached:
+    """This case is the same problem as another: its reports go there."""
+
+    to_case_id: str
+
+
+@value
+class ReportDetached(Assigned):
+    """It is not: the report stands alone again, to be looked at."""
+
+    report_id: str
+    from_case_id: str
+
+
+@value
+class ReportAdded:
+    """A report came to this case, from a case of its own or, at once, without one."""
+
+    report_id: str
+    from_case_id: str | None = None
+    same_reporter: bool = False
+    score: float | None = None
+    distance_m: float | None = None
+
+
+@value
+class ReportRemoved:
+    report_id: str
+    to_case_id: str
+
+
+@value
+class DuplicatesSuggested:
+    candidates: tuple[Likeness, ...]
+
+
+@value
+class DutyDeskPaged:
+    """The desk of this hub is to look now."""
+
+    hub_code: str
+    reason: PageReason
+
+
+@value
 class CaseAccepted:
     pass
+
+
+@value
+class ReturnRequested:
+    owner: str | None
+    hub_code: str | None
+    clause: str | None
+    dues: tuple[Due, ...]
+
+
+@value
+class ReturnApproved(Assigned):
+    from_hub_code: str
+    from_owner: str
+
+
+@value
+class ReturnRejected:
+    pass
+
+
+@value
+class CaseReassigned(Assigned):
+    from_hub_code: str
+    from_owner: str
+    forced: bool = False
+
+
+@value
+class VariantSet:
+    variant: str | None
+    dues: tuple[Due, ...]
+
+
+@value
+class CategoryChanged:
+    """`dropped` are the stages that only the category before had."""
+
+    category: str
+    priority: str
+    dropped: tuple[str, ...]
+    dues: tuple[Due, ...]
+
+
+@value
+class PriorityRaised:
+    priority: str
+    reason: RaiseReason
+    dues: tuple[Due, ...]
 
 
 @value
@@ -95,6 +299,77 @@ class WorkStarted:
 class MilestoneReached:
     stage: str
     photos: tuple[str, ...]
+
+
+@value
+class CaseDecomposed:
+    """`dues`: the parent's own, fixed now: the last part's and a margin."""
+
+    parts: tuple[Part, ...]
+    ordered: bool
+    dues: tuple[Due, ...]
+
+
+@value
+class ChildChanged:
+    part: Part
+
+
+@value
+class ChildResolved:
+    part: Part
+    outcome: str | None
+
+
+@value
+class JointRequested:
+    invited: tuple[Invitation, ...]
+    dues: tuple[Due, ...]
+
+
+@value
+class UnitReportedIn:
+    unit: str
+    hub_code: str
+
+
+@value
+class ExtensionRequested:
+    limit: str
+    dues: tuple[Due, ...]
+
+
+@value
+class ExtensionGranted:
+    limit: str
+    dues: tuple[Due, ...]
+
+
+@value
+class ExtensionRefused:
+    pass
+
+
+@value
+class SuspensionRequested:
+    reason: str
+    dues: tuple[Due, ...]
+
+
+@value
+class SuspensionRefused:
+    pass
+
+
+@value
+class CaseSuspended:
+    reason: str
+    dues: tuple[Due, ...]
+
+
+@value
+class CaseResumed:
+    reopened: tuple[ReopenedDue, ...]
 
 
 @value
@@ -114,7 +389,9 @@ class VerificationAssigned:
 
 @value
 class VerificationPassed:
-    pass
+    """`dues`: when the case goes to the archive."""
+
+    dues: tuple[Due, ...] = ()
 
 
 @value
@@ -128,14 +405,68 @@ class WorkRestarted:
 
 
 @value
-class CaseReassigned:
-    from_hub_code: str
-    from_owner: str
+class NoResponseClosed:
+    """The reporter was waited for, and did not come."""
+
+    dues: tuple[Due, ...]
+
+
+@value
+class CallbackRecorded:
+    """`by_reporter`: with the tracking code, else a callback agent asked."""
+
+    resolved: CallbackAnswer
+    satisfaction: int | None
+    by_reporter: bool
+
+
+@value
+class CaseReopened(Assigned):
+    """The next cycle begins, one priority up; the citizen's clock had never stopped."""
+
+    priority: str
+    reopened: tuple[ReopenedDue, ...]
+
+
+@value
+class ReportWithdrawn:
+    report_id: str
+
+
+@value
+class CaseWithdrawn:
+    """No report is left that anybody stands by."""
+
+
+@value
+class CaseUrged:
+    report_id: str | None
+
+
+@value
+class CaseSupervised:
+    to_level: int
+    reason: SuperviseReason
+
+
+@value
+class CaseBacklogged:
+    """Extended, and still not solved: on the list, and still counted overdue."""
+
+
+@value
+class ProblemTicketOpened:
+    """The tier above leads from now on."""
+
+    reason: Literal["reworks", "owners"]
     hub_code: str
     level: int
-    owner: str
-    owner_hub_code: str
-    dues: tuple[Due, ...]
+
+
+@value
+class GroupIssueDeclared:
+    reporters: int
+    to_level: int
 
 
 @value
@@ -159,7 +490,7 @@ class PhotosAdded:
 
 @value
 class StepPassed:
-    """A step of the escalation ladder; the base of the four timer events."""
+    """A step of the escalation ladder; the base of the timer events."""
 
     deadline_id: str
     clock: Clock
@@ -193,24 +524,75 @@ class DutyLeaderAlerted(StepPassed):
 
 
 @value
+class WaitEnded(StepPassed):
+    """What was waited for has not come: information, the end of a suspension, a decision."""
+
+
+@value
 class VerificationLapsed(StepPassed):
     unverified: bool = True
+    dues: tuple[Due, ...] = ()
+
+
+@value
+class CaseArchived(StepPassed):
+    pass
 
 
 EVENT_TYPES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
+        TriageStarted,
         CaseFiled,
         CaseDispatched,
+        InfoRequested,
+        InfoSupplied,
+        ReportDeclined,
+        DeclineAppealed,
+        ReportRedirected,
+        ReportAttached,
+        ReportDetached,
+        ReportAdded,
+        ReportRemoved,
+        DuplicatesSuggested,
+        DutyDeskPaged,
         CaseAccepted,
+        ReturnRequested,
+        ReturnApproved,
+        ReturnRejected,
+        CaseReassigned,
+        VariantSet,
+        CategoryChanged,
+        PriorityRaised,
         WorkStarted,
         MilestoneReached,
+        CaseDecomposed,
+        ChildChanged,
+        ChildResolved,
+        JointRequested,
+        UnitReportedIn,
+        ExtensionRequested,
+        ExtensionGranted,
+        ExtensionRefused,
+        SuspensionRequested,
+        SuspensionRefused,
+        CaseSuspended,
+        CaseResumed,
         ResolutionSubmitted,
         VerificationAssigned,
         VerificationPassed,
         VerificationFailed,
         WorkRestarted,
-        CaseReassigned,
+        NoResponseClosed,
+        CallbackRecorded,
+        CaseReopened,
+        ReportWithdrawn,
+        CaseWithdrawn,
+        CaseUrged,
+        CaseSupervised,
+        CaseBacklogged,
+        ProblemTicketOpened,
+        GroupIssueDeclared,
         DuesRecomputed,
         CommentAdded,
         PhotosAdded,
@@ -218,7 +600,9 @@ EVENT_TYPES: dict[str, type[Any]] = {
         SlaBreached,
         CaseEscalated,
         DutyLeaderAlerted,
+        WaitEnded,
         VerificationLapsed,
+        CaseArchived,
     )
 }
 

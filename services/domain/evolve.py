@@ -7,35 +7,25 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from services.domain.case import TERMINAL, Case, Deadline
-from services.domain.events import (
-    CaseDispatched,
-    CaseEscalated,
-    CaseFiled,
-    CaseReassigned,
-    Due,
-    DuesRecomputed,
-    Event,
-    MilestoneReached,
-    ResolutionSubmitted,
-    StepPassed,
-    VerificationAssigned,
-    VerificationFailed,
-    VerificationLapsed,
-)
+from services.domain import events as e
+from services.domain.case import ENDED, NOTHING_ASIDE, AttachedReport, Case, Deadline, Request, Side
+from services.domain.events import Due, Event, ReopenedDue
 from services.domain.life import move_of
+
+Changes = dict[str, Any]
 
 
 def evolve(case: Case | None, event: Event) -> Case:
-    """`event.seq` must be the case's seq + 1; the first event is CaseFiled."""
+    """`event.seq` must be the case's seq + 1; the first event is a Birth."""
     if case is None:
-        return _filed(event)
+        return _born(event)
     move = move_of(event.type)
     at = event.occurred_at
     state = move.target or case.state
-    changes: dict[str, Any] = {
+    changes: Changes = {
         "seq": event.seq,
         "stale_seq": event.seq if move.stales else case.stale_seq,
+        "cycle": event.cycle,
         "state": state,
         "last_event_at": at,
         "city_version": event.city_version,
@@ -44,12 +34,19 @@ def evolve(case: Case | None, event: Event) -> Case:
     apply = _APPLY.get(event.type)
     if apply is not None:
         changes |= apply(case, event, body)
-    if state in TERMINAL and case.state not in TERMINAL:
-        changes["closed_at"] = at
-        changes["deadlines"] = tuple(
+    if state in ENDED and state != case.state:
+        if case.state not in ENDED:
+            changes["closed_at"] = at
+        kept = tuple(
             replace(d, closed_at=at, next_at=None) if d.open else d
             for d in changes.get("deadlines", case.deadlines)
         )
+        changes["deadlines"] = kept + set_deadlines(getattr(body, "dues", ()), event.seq)
+        side = changes.get("side", case.side)
+        if side.request is not None or side.backlogged:
+            changes["side"] = replace(side, request=None, backlogged=False)
+    elif case.state in ENDED and state not in ENDED:
+        changes["closed_at"] = None
     return replace(case, **changes)
 
 
@@ -62,8 +59,16 @@ def replay(events: Iterable[Event]) -> Case:
     return case
 
 
-def _filed(event: Event) -> Case:
-    body: CaseFiled = event.payload
+def _born(event: Event) -> Case:
+    body: e.TriageStarted | e.CaseFiled = event.payload
+    triaged = isinstance(body, e.TriageStarted)
+    side = Side(
+        triage=body.reason if isinstance(body, e.TriageStarted) else None,
+        parent_case_id=body.parent_case_id,
+        recurrence_of=body.recurrence_of,
+        surge=body.surge,
+        aid_hub_code=body.aid_hub_code,
+    )
     return Case(
         case_id=event.case_id,
         root_case_id=body.root_case_id,
@@ -71,24 +76,28 @@ def _filed(event: Event) -> Case:
         seq=event.seq,
         stale_seq=event.seq,
         cycle=event.cycle,
-        state="filed",
-        lane=body.lane,
+        state="triaging" if triaged else "filed",
+        lane="fast" if isinstance(body, e.TriageStarted) else body.lane,
         category=body.category,
         priority=body.priority,
         place_code=body.place_code,
-        hub_code="",
-        level=0,
+        hub_code=body.hub_code,
+        level=body.level,
         supervised_level=None,
-        owner="",
-        owner_hub_code="",
+        owner=body.owner,
+        owner_hub_code=body.owner_hub_code,
         location_quality=body.location_quality,
         unrouted=body.unrouted,
         confidential=body.confidential,
-        report_count=1,
+        report_count=0 if body.report_id is None else 1,
         rework_count=0,
         received_at=body.received_at,
         last_event_at=event.occurred_at,
         city_version=event.city_version,
+        report_id=body.report_id,
+        grid_code=body.grid_code,
+        side=side if side != Side() else NOTHING_ASIDE,
+        deadlines=set_deadlines(body.dues, event.seq) if isinstance(body, e.TriageStarted) else (),
     )
 
 
@@ -104,31 +113,150 @@ def set_deadlines(dues: tuple[Due, ...], seq: int) -> tuple[Deadline, ...]:
             official=due.official,
             step=due.step,
             next_at=due.next_at,
+            pauses=due.pauses,
+            extended_by=due.extended_by,
+            original_due_at=due.original_due_at,
         )
         for due in dues
     )
+
+
+def _filed(case: Case, event: Event, body: e.CaseFiled) -> Changes:
+    """People have looked: it is what they found."""
+    return {
+        "lane": body.lane,
+        "category": body.category,
+        "priority": body.priority,
+        "place_code": body.place_code,
+        "grid_code": body.grid_code,
+        "location_quality": body.location_quality,
+        "unrouted": body.unrouted,
+        "confidential": body.confidential,
+        "side": replace(case.side, triage=None, suggested=(), surge=body.surge),
+        "deadlines": _meet(case, "triage", event.occurred_at),
+    }
 
 
 def _met(deadline: Deadline, at: datetime) -> Deadline:
     return replace(deadline, met_at=at, next_at=None)
 
 
-def _dispatched(case: Case, event: Event, body: CaseDispatched) -> dict[str, Any]:
+def _assigned(case: Case, event: Event, body: e.Assigned) -> Changes:
     return {
         "hub_code": body.hub_code,
         "level": body.level,
         "owner": body.owner,
         "owner_hub_code": body.owner_hub_code,
-        "dispatched_at": event.occurred_at,
-        "deadlines": case.deadlines + set_deadlines(body.dues, event.seq),
+        "deadlines": _set_anew(case, event, body.dues),
     }
 
 
-def _accepted(case: Case, event: Event, body: Any) -> dict[str, Any]:
+def _set_anew(case: Case, event: Event, dues: tuple[Due, ...]) -> tuple[Deadline, ...]:
+    """A due that is set takes the place of an open one of its clock and stage."""
+    anew = {(due.clock, due.stage) for due in dues}
+    kept = tuple(
+        replace(d, closed_at=event.occurred_at, next_at=None) if d.open and (d.clock, d.stage) in anew else d
+        for d in case.deadlines
+    )
+    return kept + set_deadlines(dues, event.seq)
+
+
+def _dispatched(case: Case, event: Event, body: e.CaseDispatched) -> Changes:
+    return {"dispatched_at": event.occurred_at, **_assigned(case, event, body)}
+
+
+def _appealed(case: Case, event: Event, body: e.DeclineAppealed) -> Changes:
+    side = replace(case.side, triage="appeal", appealed=True, reason=None)
+    return {"side": side, **_assigned(case, event, body)}
+
+
+def _detached(case: Case, event: Event, body: e.ReportDetached) -> Changes:
+    gone = tuple(one for one in case.side.gone if one != body.report_id)
+    side = replace(case.side, triage="detached", attached_to=None, gone=gone)
+    return {"side": side, "report_count": 1, **_assigned(case, event, body)}
+
+
+def _attached(case: Case, event: Event, body: e.ReportAttached) -> Changes:
+    side = replace(case.side, attached_to=body.to_case_id, gone=case.reports, suggested=())
+    return {"side": side, "report_count": 0}
+
+
+def _report_added(case: Case, event: Event, body: e.ReportAdded) -> Changes:
+    came = AttachedReport(
+        report_id=body.report_id, from_case_id=body.from_case_id, same_reporter=body.same_reporter
+    )
+    others = tuple(one for one in case.side.attached if one.report_id != body.report_id)
+    gone = tuple(one for one in case.side.gone if one != body.report_id)
+    side = replace(
+        case.side,
+        attached=others if body.report_id == case.report_id else (*others, came),
+        gone=gone,
+        suggested=tuple(one for one in case.side.suggested if one.case_id != body.from_case_id),
+    )
+    return {"side": side, "report_count": case.report_count + 1}
+
+
+def _report_removed(case: Case, event: Event, body: e.ReportRemoved) -> Changes:
+    left = tuple(one for one in case.side.attached if one.report_id != body.report_id)
+    return {"side": replace(case.side, attached=left), "report_count": case.report_count - 1}
+
+
+def _withdrawn(case: Case, event: Event, body: e.ReportWithdrawn) -> Changes:
+    side = replace(case.side, gone=(*case.side.gone, body.report_id))
+    return {"side": side, "report_count": case.report_count - 1}
+
+
+def _info_requested(case: Case, event: Event, body: e.InfoRequested) -> Changes:
+    return {
+        "side": replace(case.side, paused_at=event.occurred_at),
+        "deadlines": _paused(case) + set_deadlines(body.dues, event.seq),
+    }
+
+
+def _suspended(case: Case, event: Event, body: e.CaseSuspended) -> Changes:
+    side = replace(case.side, paused_at=event.occurred_at, suspension=body.reason, request=None)
+    decided = replace(case, deadlines=_meet(case, "decision", event.occurred_at))
+    return {"side": side, "deadlines": _paused(decided) + set_deadlines(body.dues, event.seq)}
+
+
+def _paused(case: Case) -> tuple[Deadline, ...]:
+    """The owner's clock stands; the citizen's never does."""
+    return tuple(
+        replace(d, next_at=None) if d.clock == "owner" and d.open and d.next_at is not None else d
+        for d in case.deadlines
+    )
+
+
+def _runs_on(case: Case, event: Event, body: e.InfoSupplied | e.CaseResumed) -> Changes:
+    """What was waited for is met; what stood goes on."""
+    at = event.occurred_at
+    reopened = {(r.clock, r.stage, r.set_seq): r for r in body.reopened}
+    rows = tuple(
+        _again(d, reopened[d.key], at)
+        if d.key in reopened
+        else (_met(d, at) if d.open and d.stage in ("info", "suspension") else d)
+        for d in case.deadlines
+    )
+    return {"side": replace(case.side, paused_at=None, suspension=None), "deadlines": rows}
+
+
+def _again(deadline: Deadline, again: ReopenedDue, at: datetime) -> Deadline:
+    pauses = deadline.pauses if again.paused_at is None else (*deadline.pauses, (again.paused_at, at))
+    return replace(
+        deadline,
+        met_at=None,
+        due_at=again.due_at,
+        official=deadline.official if again.official is None else again.official,
+        next_at=again.next_at,
+        pauses=pauses,
+    )
+
+
+def _accepted(case: Case, event: Event, body: Any) -> Changes:
     return {"accepted_at": event.occurred_at, "deadlines": _meet(case, "accept", event.occurred_at)}
 
 
-def _milestone(case: Case, event: Event, body: MilestoneReached) -> dict[str, Any]:
+def _milestone(case: Case, event: Event, body: e.MilestoneReached) -> Changes:
     return {"deadlines": _meet(case, body.stage, event.occurred_at)}
 
 
@@ -138,7 +266,111 @@ def _meet(case: Case, stage: str, at: datetime) -> tuple[Deadline, ...]:
     )
 
 
-def _resolved(case: Case, event: Event, body: ResolutionSubmitted) -> dict[str, Any]:
+def _return_requested(case: Case, event: Event, body: e.ReturnRequested) -> Changes:
+    asked = Request(kind="return", owner=body.owner, hub_code=body.hub_code, reason=body.clause)
+    side = replace(case.side, request=asked, return_asked=True, returns=case.side.returns + 1)
+    return {"side": side, "deadlines": _set_anew(case, event, body.dues)}
+
+
+def _extension_requested(case: Case, event: Event, body: e.ExtensionRequested) -> Changes:
+    asked = Request(kind="extension", limit=body.limit)
+    return {
+        "side": replace(case.side, request=asked),
+        "deadlines": _set_anew(case, event, body.dues),
+    }
+
+
+def _suspension_requested(case: Case, event: Event, body: e.SuspensionRequested) -> Changes:
+    asked = Request(kind="suspension", reason=body.reason)
+    return {
+        "side": replace(case.side, request=asked),
+        "deadlines": _set_anew(case, event, body.dues),
+    }
+
+
+def _refused(case: Case, event: Event, body: Any) -> Changes:
+    return {
+        "side": replace(case.side, request=None),
+        "deadlines": _meet(case, "decision", event.occurred_at),
+    }
+
+
+def _extended(case: Case, event: Event, body: e.ExtensionGranted) -> Changes:
+    decided = replace(case, deadlines=_meet(case, "decision", event.occurred_at))
+    return {
+        "side": replace(case.side, request=None, extended=True),
+        "deadlines": _set_anew(decided, event, body.dues),
+    }
+
+
+def _reassigned(case: Case, event: Event, body: e.CaseReassigned | e.ReturnApproved) -> Changes:
+    forced = isinstance(body, e.CaseReassigned) and body.forced
+    side = replace(
+        case.side,
+        request=None,
+        return_asked=False,
+        assignments=case.side.assignments + 1,
+        forced=case.side.forced or forced,
+    )
+    decided = replace(case, deadlines=_meet(case, "decision", event.occurred_at))
+    # a person has found its way
+    return {"side": side, "unrouted": False, "accepted_at": None, **_assigned(decided, event, body)}
+
+
+def _variant(case: Case, event: Event, body: e.VariantSet) -> Changes:
+    side = replace(case.side, variant=body.variant)
+    return {"side": side, "deadlines": _set_anew(case, event, body.dues)}
+
+
+def _category(case: Case, event: Event, body: e.CategoryChanged) -> Changes:
+    """Milestones that the other category does not have fall away."""
+    stages = {(due.clock, due.stage) for due in body.dues}
+    kept = tuple(
+        replace(d, closed_at=event.occurred_at, next_at=None)
+        if d.open and d.stage in body.dropped and (d.clock, d.stage) not in stages
+        else d
+        for d in case.deadlines
+    )
+    return {
+        "category": body.category,
+        "priority": body.priority,
+        "side": replace(case.side, variant=None),
+        "deadlines": _set_anew(replace(case, deadlines=kept), event, body.dues),
+    }
+
+
+def _raised(case: Case, event: Event, body: e.PriorityRaised) -> Changes:
+    return {"priority": body.priority, "deadlines": _set_anew(case, event, body.dues)}
+
+
+def _decomposed(case: Case, event: Event, body: e.CaseDecomposed) -> Changes:
+    side = replace(case.side, parts=(*case.side.parts, *body.parts), ordered=body.ordered)
+    lane = "joint" if case.lane == "joint" else "decomposed"
+    return {"lane": lane, "side": side, "deadlines": _set_anew(case, event, body.dues)}
+
+
+def _child(case: Case, event: Event, body: e.ChildChanged | e.ChildResolved) -> Changes:
+    parts = tuple(body.part if one.case_id == body.part.case_id else one for one in case.side.parts)
+    return {"side": replace(case.side, parts=parts)}
+
+
+def _joint(case: Case, event: Event, body: e.JointRequested) -> Changes:
+    side = replace(case.side, invited=(*case.side.invited, *body.invited))
+    return {"lane": "joint", "side": side, "deadlines": _set_anew(case, event, body.dues)}
+
+
+def _reported_in(case: Case, event: Event, body: e.UnitReportedIn) -> Changes:
+    invited = tuple(
+        replace(one, reported_in=True) if (one.unit, one.hub_code) == (body.unit, body.hub_code) else one
+        for one in case.side.invited
+    )
+    return {
+        "side": replace(case.side, invited=invited),
+        "deadlines": _meet(case, f"report_in:{body.unit}@{body.hub_code}", event.occurred_at),
+    }
+
+
+def _resolved(case: Case, event: Event, body: e.ResolutionSubmitted) -> Changes:
     at = event.occurred_at
     return {
         "resolved_at": at,
@@ -146,59 +378,54 @@ def _resolved(case: Case, event: Event, body: ResolutionSubmitted) -> dict[str, 
         "handler_ref": event.actor_ref,
         "handler_unit": body.handler_unit,
         "handler_hubs": body.handler_hubs,
+        "side": replace(case.side, request=None) if case.side.request else case.side,
         "deadlines": tuple(_met(d, at) if d.open else d for d in case.deadlines),
     }
 
 
-def _verification_assigned(case: Case, event: Event, body: VerificationAssigned) -> dict[str, Any]:
+def _verification_assigned(case: Case, event: Event, body: e.VerificationAssigned) -> Changes:
     return {"deadlines": case.deadlines + set_deadlines(body.dues, event.seq)}
 
 
-def _verified(case: Case, event: Event, body: Any) -> dict[str, Any]:
+def _verified(case: Case, event: Event, body: Any) -> Changes:
     return {"deadlines": _meet(case, "verify", event.occurred_at)}
 
 
-def _failed(case: Case, event: Event, body: VerificationFailed) -> dict[str, Any]:
+def _failed(case: Case, event: Event, body: e.VerificationFailed) -> Changes:
     at = event.occurred_at
     reopened = {(r.clock, r.stage, r.set_seq): r for r in body.reopened}
-
-    def run_on(deadline: Deadline) -> Deadline:
-        again = reopened.get(deadline.key)
-        if again is None:
-            return _met(deadline, at) if deadline.open else deadline
-        pauses = deadline.pauses if again.paused_at is None else (*deadline.pauses, (again.paused_at, at))
-        return replace(
-            deadline,
-            met_at=None,
-            due_at=again.due_at,
-            official=deadline.official if again.official is None else again.official,
-            next_at=again.next_at,
-            pauses=pauses,
-        )
-
-    return {"rework_count": case.rework_count + 1, "deadlines": tuple(run_on(d) for d in case.deadlines)}
-
-
-def _reassigned(case: Case, event: Event, body: CaseReassigned) -> dict[str, Any]:
-    at = event.occurred_at
-    anew = {(due.clock, due.stage) for due in body.dues}
-    kept = tuple(
-        replace(d, closed_at=at, next_at=None) if d.open and (d.clock, d.stage) in anew else d
+    rows = tuple(
+        _again(d, reopened[d.key], at) if d.key in reopened else (_met(d, at) if d.open else d)
         for d in case.deadlines
     )
+    return {"rework_count": case.rework_count + 1, "deadlines": rows}
+
+
+def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
+    at = event.occurred_at
+    reopened = {(r.clock, r.stage, r.set_seq): r for r in body.reopened}
+    rows = tuple(
+        _again(d, reopened[d.key], at)
+        if d.key in reopened
+        else (replace(d, closed_at=at, next_at=None) if d.open else d)
+        for d in case.deadlines
+    )
+    side = replace(
+        case.side, return_asked=False, extended=False, answer=None, satisfaction=None, assignments=1
+    )
     return {
-        "hub_code": body.hub_code,
-        "level": body.level,
-        "owner": body.owner,
-        "owner_hub_code": body.owner_hub_code,
-        # a person has found its way
-        "unrouted": False,
+        "priority": body.priority,
         "accepted_at": None,
-        "deadlines": kept + set_deadlines(body.dues, event.seq),
+        "resolved_at": None,
+        "outcome": None,
+        "unverified": False,
+        "rework_count": 0,
+        "side": side,
+        **_assigned(replace(case, deadlines=rows), event, body),
     }
 
 
-def _recomputed(case: Case, event: Event, body: DuesRecomputed) -> dict[str, Any]:
+def _recomputed(case: Case, event: Event, body: e.DuesRecomputed) -> Changes:
     moved = {(r.clock, r.stage, r.set_seq): r for r in body.dues}
 
     def move(deadline: Deadline) -> Deadline:
@@ -210,7 +437,7 @@ def _recomputed(case: Case, event: Event, body: DuesRecomputed) -> dict[str, Any
     return {"deadlines": tuple(move(d) for d in case.deadlines)}
 
 
-def _step_passed(case: Case, event: Event, body: StepPassed) -> dict[str, Any]:
+def _step_passed(case: Case, event: Event, body: e.StepPassed) -> Changes:
     key = (body.clock, body.stage, body.set_seq)
     return {
         "deadlines": tuple(
@@ -220,29 +447,101 @@ def _step_passed(case: Case, event: Event, body: StepPassed) -> dict[str, Any]:
     }
 
 
-def _escalated(case: Case, event: Event, body: CaseEscalated) -> dict[str, Any]:
-    # it only rises towards 1
-    level = body.to_level if case.supervised_level is None else min(case.supervised_level, body.to_level)
-    return {"supervised_level": level, **_step_passed(case, event, body)}
+def _raised_to(case: Case, level: int) -> int:
+    """It only rises towards 1."""
+    return level if case.supervised_level is None else min(case.supervised_level, level)
 
 
-def _lapsed(case: Case, event: Event, body: VerificationLapsed) -> dict[str, Any]:
+def _escalated(case: Case, event: Event, body: e.CaseEscalated) -> Changes:
+    return {"supervised_level": _raised_to(case, body.to_level), **_step_passed(case, event, body)}
+
+
+def _supervised(case: Case, event: Event, body: e.CaseSupervised | e.GroupIssueDeclared) -> Changes:
+    changes: Changes = {"supervised_level": _raised_to(case, body.to_level)}
+    if isinstance(body, e.GroupIssueDeclared):
+        changes["side"] = replace(case.side, group_issue=True)
+    return changes
+
+
+def _problem_ticket(case: Case, event: Event, body: e.ProblemTicketOpened) -> Changes:
+    return {
+        "hub_code": body.hub_code,
+        "level": body.level,
+        "supervised_level": _raised_to(case, body.level),
+        "side": replace(case.side, problem_ticket=True),
+    }
+
+
+def _lapsed(case: Case, event: Event, body: e.VerificationLapsed) -> Changes:
     return {"unverified": True, **_step_passed(case, event, body)}
 
 
-_APPLY: dict[str, Callable[[Case, Event, Any], dict[str, Any]]] = {
+def _unanswered(case: Case, event: Event, body: Any) -> Changes:
+    return {"outcome": "no_response", "side": replace(case.side, paused_at=None, suspension=None)}
+
+
+def _aside(**named: Callable[[Event, Any], Any]) -> Callable[[Case, Event, Any], Changes]:
+    """Only these fields beside the row change."""
+    return lambda case, event, body: {
+        "side": replace(case.side, **{name: of(event, body) for name, of in named.items()})
+    }
+
+
+_APPLY: dict[str, Callable[[Case, Event, Any], Changes]] = {
+    "CaseFiled": _filed,
     "CaseDispatched": _dispatched,
+    "InfoRequested": _info_requested,
+    "InfoSupplied": _runs_on,
+    "ReportDeclined": _aside(reason=lambda event, body: body.reason, paused_at=lambda event, body: None),
+    "DeclineAppealed": _appealed,
+    "ReportRedirected": _aside(reason=lambda event, body: body.to),
+    "ReportAttached": _attached,
+    "ReportDetached": _detached,
+    "ReportAdded": _report_added,
+    "ReportRemoved": _report_removed,
+    "DuplicatesSuggested": _aside(suggested=lambda event, body: body.candidates),
     "CaseAccepted": _accepted,
+    "ReturnRequested": _return_requested,
+    "ReturnApproved": _reassigned,
+    "ReturnRejected": _refused,
+    "CaseReassigned": _reassigned,
+    "VariantSet": _variant,
+    "CategoryChanged": _category,
+    "PriorityRaised": _raised,
     "MilestoneReached": _milestone,
+    "CaseDecomposed": _decomposed,
+    "ChildChanged": _child,
+    "ChildResolved": _child,
+    "JointRequested": _joint,
+    "UnitReportedIn": _reported_in,
+    "ExtensionRequested": _extension_requested,
+    "ExtensionGranted": _extended,
+    "ExtensionRefused": _refused,
+    "SuspensionRequested": _suspension_requested,
+    "SuspensionRefused": _refused,
+    "CaseSuspended": _suspended,
+    "CaseResumed": _runs_on,
     "ResolutionSubmitted": _resolved,
     "VerificationAssigned": _verification_assigned,
     "VerificationPassed": _verified,
     "VerificationFailed": _failed,
-    "CaseReassigned": _reassigned,
+    "NoResponseClosed": _unanswered,
+    "CallbackRecorded": _aside(
+        answer=lambda event, body: body.resolved, satisfaction=lambda event, body: body.satisfaction
+    ),
+    "CaseReopened": _reopened,
+    "ReportWithdrawn": _withdrawn,
+    "CaseUrged": _aside(urged_at=lambda event, body: event.occurred_at),
+    "CaseSupervised": _supervised,
+    "CaseBacklogged": _aside(backlogged=lambda event, body: True),
+    "ProblemTicketOpened": _problem_ticket,
+    "GroupIssueDeclared": _supervised,
     "DuesRecomputed": _recomputed,
     "SlaWarning": _step_passed,
     "SlaBreached": _step_passed,
     "CaseEscalated": _escalated,
     "DutyLeaderAlerted": _step_passed,
+    "WaitEnded": _step_passed,
     "VerificationLapsed": _lapsed,
+    "CaseArchived": _step_passed,
 }

@@ -1,20 +1,40 @@
-"""The beginning of a case: one valid report is one case, placed, routed and with its dues set."""
+"""The beginning of a case: a report is placed, and filed with its dues set, or people look at it first."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from services.domain import clocks, events, ids
-from services.domain.city import LAST_STAGE, City
-from services.domain.evolve import evolve
-from services.domain.messages import SYSTEM, SubmitReport
+from services.domain.beginning import dispatched, promise
+from services.domain.case import Case
+from services.domain.city import City
+from services.domain.deciding import TRIAGE, desk_of, triage_limit
+from services.domain.events import TriageReason
+from services.domain.messages import SYSTEM, Actor, SubmitReport
 from services.domain.place import Place
-from services.domain.routing import route
-from services.domain.settling import Settled
+from services.domain.routing import Route, route
+from services.domain.settling import Settled, Writer
 
 
-def file_report(report: SubmitReport, *, place: Place, city: City, now: datetime) -> Settled:
-    """One valid report is one case, filed and dispatched at once (lane fast)."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the router saw of a report beyond its message: words of danger in it, other cases like it."""
+
+    danger: bool = False
+    like: tuple[events.Likeness, ...] = ()
+    recurrence_of: str | None = None
+
+
+NOTHING_KNOWN = Known()
+
+
+def file_report(
+    report: SubmitReport, *, place: Place, city: City, now: datetime, known: Known = NOTHING_KNOWN
+) -> Settled:
+    """A report that stands alone is one case: dispatched at once (lane fast), or looked at first."""
     case_id = ids.case_id(now, report.report_id)
     way = route(
         city=city,
@@ -22,56 +42,98 @@ def file_report(report: SubmitReport, *, place: Place, city: City, now: datetime
         place=place,
         confidential=report.visibility == "confidential",
     )
-    filed = events.CaseFiled(
-        report_id=report.report_id,
-        root_case_id=case_id,
-        number=ids.case_number(case_id, now, city.zone),
-        channel=report.channel,
-        category=way.category.code,
-        priority=way.category.priority,
-        lane="fast",
-        place_code=place.place_code,
-        location_quality=place.quality,
-        unrouted=way.unrouted,
-        confidential=way.confidential,
-        received_at=now,
-    )
-    dues = [
-        clocks.set_due(
-            city=city, priority=filed.priority, clock="owner", stage=stage, limit=limit, start_at=now
-        )
-        for stage, limit in clocks.owner_limits(city, way.category.code)
-    ]
-    if way.category.resolve is not None:
-        dues.append(
+    danger = known.danger or bool(way.category.hotlines)
+    priority = next(iter(city.priorities)) if danger else way.category.priority
+    surge = city.surge_at(place.hub_code, now)
+    birth: dict[str, Any] = {
+        "report_id": report.report_id,
+        "root_case_id": case_id,
+        "number": ids.case_number(case_id, now, city.zone),
+        "channel": report.channel,
+        "category": way.category.code,
+        "priority": priority,
+        "place_code": place.place_code,
+        "location_quality": place.quality,
+        "unrouted": way.unrouted,
+        "confidential": way.confidential,
+        "received_at": now,
+        "grid_code": place.grid_code,
+        "recurrence_of": known.recurrence_of,
+        "surge": surge,
+        "aid_hub_code": city.policy.surges[surge].aid_hub if surge else None,
+    }
+    reason = _looked_at_first(report, place, way, priority, city)
+    written = Writer({}, report.report_id, now, city)
+    by = f"report:{report.report_id}"
+    if reason is None:
+        filed = events.CaseFiled(**birth, lane="fast")
+        written.write(case_id, filed, by)
+        written.write(case_id, dispatched(way, filed, city=city, now=now), SYSTEM)
+    else:
+        seat = desk_of(city, way.hub_code)
+        dues = [
             clocks.set_due(
                 city=city,
-                priority=filed.priority,
-                clock="citizen",
-                stage=LAST_STAGE,
-                limit=way.category.resolve,
+                priority=priority,
+                clock="owner",
+                stage=TRIAGE,
+                limit=triage_limit(city, priority, reason),
                 start_at=now,
             )
+        ]
+        if report.category is not None and not way.unrouted:
+            dues += promise(way, priority, city, now)
+        written.write(
+            case_id, events.TriageStarted(**birth, reason=reason, **seat.fields(), dues=tuple(dues)), by
         )
-    dispatched = events.CaseDispatched(
-        hub_code=way.hub_code,
-        level=way.level,
-        owner=way.owner,
-        owner_hub_code=way.owner_hub_code,
-        dues=tuple(dues),
+    if danger:
+        page = events.DutyDeskPaged(hub_code=city.root, reason="life_safety")
+        written.write(case_id, page, SYSTEM)
+    if known.like and not way.confidential:
+        written.write(case_id, events.DuplicatesSuggested(candidates=known.like), SYSTEM)
+    written.pass_steps(case_id)
+    return written.settled(case_id)
+
+
+def _looked_at_first(
+    report: SubmitReport, place: Place, way: Route, priority: str, city: City
+) -> TriageReason | None:
+    """Danger never waits for people to look; what nobody here works on is passed on by people."""
+    if way.category.redirect is not None:
+        return "life_safety"
+    if way.unrouted or report.category is None:
+        return "no_category"
+    if city.priorities[priority].urgent:
+        return None
+    has = {"photo": bool(report.photos), "position": place.quality == "good"}
+    return None if all(has[one] for one in city.policy.needed_to_file) else "verify_first"
+
+
+def add_report(
+    report: SubmitReport,
+    case: Case,
+    *,
+    likeness: events.Likeness | None,
+    same_reporter: bool,
+    now: datetime,
+    city: City,
+    others: Mapping[str, Case],
+) -> Settled:
+    """A report of a problem that is known: it joins the case, urges it, or opens it again."""
+    written = Writer({**others, case.case_id: case}, report.report_id, max(now, case.last_event_at), city)
+    written.pass_steps(case.case_id)
+    by = Actor(ref=f"report:{report.report_id}", roles=("reporter",))
+    added = events.ReportAdded(
+        report_id=report.report_id,
+        same_reporter=same_reporter,
+        score=likeness.score if likeness else None,
+        distance_m=likeness.distance_m if likeness else None,
     )
-    written = tuple(
-        events.Event(
-            case_id=case_id,
-            seq=seq,
-            type=type(body).__name__,
-            occurred_at=now,
-            actor_ref=actor,
-            command_id=report.report_id,
-            cycle=1,
-            city_version=city.version,
-            payload=body,
-        )
-        for seq, actor, body in ((1, f"report:{report.report_id}", filed), (2, SYSTEM, dispatched))
-    )
-    return Settled(evolve(evolve(None, written[0]), written[1]), written)
+    written.write(case.case_id, added, by.ref)
+    now_case = written.cases[case.case_id]
+    if now_case.state == "closed":
+        written.decide_more(case.case_id, "reopen", by)
+    elif same_reporter and now_case.open:
+        written.decide_more(case.case_id, "urge", by)
+    written.pass_steps(case.case_id)
+    return written.settled(case.case_id)

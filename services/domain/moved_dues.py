@@ -17,9 +17,11 @@ from services.domain.limits import parse_limit
 from services.domain.working_time import WorkingTime
 
 
-def run_on(deadline: Deadline, case: Case, now: datetime, city: City) -> ReopenedDue:
-    """The owner's clock stood still since the claim; the citizen's never does."""
-    paused_at = deadline.met_at if deadline.clock == "owner" else None
+def run_on(
+    deadline: Deadline, case: Case, now: datetime, city: City, *, stood_since: datetime | None = None
+) -> ReopenedDue:
+    """The owner's clock stood still since the claim, or since then; the citizen's never does."""
+    paused_at = (stood_since or deadline.met_at) if deadline.clock == "owner" else None
     again = deadline
     if paused_at is not None:
         time = _time(deadline, city)
@@ -62,8 +64,9 @@ def _recomputed(
         again, official = _counted_anew(deadline, now, city)
     step, next_at = deadline.step, deadline.next_at
     rung = clocks.rung(city, deadline)
+    stands = next_at is None and step is not None
     counted_on = next_at is not None and time.predictable and next_at.astimezone(time.zone).year in years
-    if rung is not None and (counted_on or again.due_at != deadline.due_at):
+    if rung is not None and not stands and (counted_on or again.due_at != deadline.due_at):
         step, next_at = _next_step(again, case, now, city)
     if (again.due_at, official, step, next_at) == (
         deadline.due_at,
@@ -90,6 +93,12 @@ def _counted_anew(deadline: Deadline, now: datetime, city: City) -> tuple[Deadli
     time = city.working_time(limit.calendar)
     due_at, official = time.due(limit, deadline.start_at)
     due_at = clocks.after_pauses(due_at, deadline.pauses, time)
+    if deadline.extended_by is not None:
+        due_at, also = clocks.longer(parse_limit(deadline.extended_by), due_at, city)
+        official = official and also
+    elif deadline.original_due_at is not None:
+        # fixed by its parts, not by its limit
+        due_at, official = deadline.due_at, time.is_official(deadline.start_at, deadline.due_at)
     if clocks.is_breached(city, deadline):
         return deadline, official
     if due_at != deadline.due_at:

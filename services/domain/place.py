@@ -23,6 +23,7 @@ class Place:
     place_code: str | None
     quality: Quality
     unrouted: bool = False
+    grid_code: str | None = None
 
 
 def place(

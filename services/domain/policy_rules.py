@@ -16,6 +16,7 @@ from services.domain.limits import WALL_CLOCK, Limit
 
 DUE: Final = "due"
 VERIFY: Final = "verify"
+OWN_STAGES: Final = ("accept", VERIFY, "triage", "report_in", *c.WAITS)
 MOST_PERCENT: Final = 1000
 
 
@@ -23,7 +24,10 @@ def check_priorities(rows: CityRows) -> Iterator[Problem]:
     yield from twice(PRIORITIES, "priority", ((row.line, row.value.code) for row in rows.priorities))
     for row in rows.priorities:
         after = row.value.supervise_after
-        yield from _calendar(rows, PRIORITIES, row.line, row.value.verify)
+        one = row.value
+        for limit in (one.accept, one.verify, one.triage, one.report_in, one.extension):
+            if limit is not None:
+                yield from _calendar(rows, PRIORITIES, row.line, limit)
         if after is not None and after.calendar != WALL_CLOCK:
             rule = f"supervise_after `{after}` must run by the wall clock, {WALL_CLOCK}"
             yield Problem(PRIORITIES, row.line, rule)
@@ -74,7 +78,7 @@ def _handled(rows: CityRows, row: Lined[c.Category]) -> Iterator[Problem]:
     for milestones in (category.milestones, *category.variants.values()):
         limits += (milestone.limit for milestone in milestones)
         for milestone in milestones:
-            if milestone.stage in ("accept", VERIFY):
+            if milestone.stage in OWN_STAGES:
                 rule = f"`{milestone.stage}` is not a milestone: it has its own limit"
                 yield Problem(CATEGORIES, row.line, rule)
     for limit in dict.fromkeys(limits):

@@ -5,93 +5,139 @@ So no late command can hide a breach, and no clock depends on somebody's asking 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from services.domain import clocks, events, messages
 from services.domain.case import Case, Deadline
 from services.domain.city import City
-from services.domain.decide import decide
+from services.domain.decide import decide, payload_free
+from services.domain.deciding import Desk, On, archive_due
 from services.domain.errors import NotAllowed
 from services.domain.evolve import evolve
-from services.domain.messages import OF_THE_SYSTEM, SYSTEM, CaseCommand
+from services.domain.following import child_events, follow
+from services.domain.messages import OF_THE_SYSTEM, SYSTEM, Actor, CaseCommand
 from services.domain.moved_dues import recomputed
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a message made of a case. `refusal` may come with events: the steps passed before it."""
+    """What a message made of a case. `refusal` may come with events: the steps passed before it.
+
+    `others` are the near cases that it changed or began as well.
+    """
 
     case: Case
     events: tuple[events.Event, ...]
     refusal: NotAllowed | None = None
+    others: Mapping[str, Case] = field(default_factory=dict)
 
 
-def settle(case: Case, command: CaseCommand, *, now: datetime, city: City) -> Settled:
-    """Pass what has come, decide the command, pass what it made due. `now` is never before the last event."""
+def settle(
+    case: Case, command: CaseCommand, *, now: datetime, city: City, others: Mapping[str, Case] | None = None
+) -> Settled:
+    """Pass what has come, decide the command, pass what it made due. `now` is never before the last event.
+
+    `others` are the cases of `Case.relatives` and those the command names, as far as there are any.
+    """
     by_system = "system" in command.actor.roles
     passing = command.payload if isinstance(command.payload, messages.PassDeadline) else None
     if passing and by_system:
         # nobody else moves the clock
         now = max(now, passing.step_at)
     now = max(now, case.last_event_at)
-    writer = _Writer(case, command, now, city)
-    writer.pass_steps()
+    writer = Writer({**(others or {}), case.case_id: case}, command.command_id, now, city)
+    writer.pass_steps(case.case_id)
     if command.type in OF_THE_SYSTEM:
         if not by_system:
-            return writer.settled(NotAllowed("forbidden", "only the system does this"))
+            return writer.settled(case.case_id, NotAllowed("forbidden", "only the system does this"))
         if isinstance(command.payload, messages.RecomputeDues):
-            writer.recompute(command.payload.years)
-        return writer.settled()
-    try:
-        bodies = decide(writer.case, command, now=now, city=city)
-    except NotAllowed as refusal:
-        return writer.settled(refusal)
-    for body in bodies:
-        writer.write(body, command.actor.ref)
-    writer.pass_steps()
-    return writer.settled()
+            writer.recompute(case.case_id, command.payload.years)
+        return writer.settled(case.case_id)
+    refusal = writer.decide(case.case_id, command)
+    if refusal is None:
+        writer.pass_steps(case.case_id)
+    return writer.settled(case.case_id, refusal)
 
 
-class _Writer:
-    """Numbers the events of one message and keeps the case they lead to."""
+class Writer:
+    """Numbers the events of one message and keeps the cases they lead to."""
 
-    def __init__(self, case: Case, command: CaseCommand, now: datetime, city: City) -> None:
-        self.case = case
-        self._command = command
+    def __init__(self, cases: Mapping[str, Case], command_id: str, now: datetime, city: City) -> None:
+        self.cases = dict(cases)
+        self._command_id = command_id
         self._now = now
         self._city = city
         self._events: list[events.Event] = []
+        self._touched: set[str] = set()
 
-    def write(self, body: Any, actor_ref: str) -> None:
+    def decide(self, case_id: str, command: CaseCommand) -> NotAllowed | None:
+        case = self.cases[case_id]
+        others = {key: one for key, one in self.cases.items() if key != case_id}
+        desk = Desk(case=case, command=command, now=self._now, city=self._city, others=others)
+        try:
+            bodies = decide(desk)
+        except NotAllowed as refusal:
+            return refusal
+        for body in bodies:
+            if isinstance(body, On):
+                self.write(body.case_id, body.body, command.actor.ref)
+            else:
+                self.write(case_id, body, command.actor.ref)
+        return None
+
+    def decide_more(self, case_id: str, kind: str, actor: Actor) -> None:
+        """What follows of itself if it may: a command that nobody sent."""
+        self.decide(case_id, payload_free(case_id, kind, actor, self._command_id, self._now))
+
+    def write(self, case_id: str, body: Any, actor_ref: str) -> None:
+        """One event, and at once whatever the life of a case says must follow from it."""
+        before = self.cases.get(case_id)
+        cycle = before.cycle if before is not None else 1
         event = events.Event(
-            case_id=self.case.case_id,
-            seq=self.case.seq + 1,
+            case_id=case_id,
+            seq=before.seq + 1 if before is not None else 1,
             type=type(body).__name__,
-            occurred_at=self._now,
+            occurred_at=max(self._now, before.last_event_at) if before is not None else self._now,
             actor_ref=actor_ref,
-            command_id=self._command.command_id,
-            cycle=self.case.cycle,
+            command_id=self._command_id,
+            cycle=cycle + 1 if isinstance(body, events.CaseReopened) else cycle,
             city_version=self._city.version,
             payload=body,
         )
         self._events.append(event)
-        self.case = evolve(self.case, event)
+        after = self.cases[case_id] = evolve(before, event)
+        self._touched.add(case_id)
+        for more in follow(before, after, body, now=self._now, city=self._city):
+            self.write(case_id, more, SYSTEM)
+        if after.side.parent_case_id is not None and (before is None or before.state != after.state):
+            self._tell_parent(after)
 
-    def pass_steps(self) -> None:
+    def _tell_parent(self, child: Case) -> None:
+        parent = self.cases.get(child.side.parent_case_id or "")
+        if parent is None or all(part.case_id != child.case_id for part in parent.side.parts):
+            # not yet: the parent's own event comes after its children's beginnings
+            return
+        for on in child_events(parent, child, self.cases, now=self._now, city=self._city):
+            self.write(on.case_id, on.body, SYSTEM)
+
+    def pass_steps(self, case_id: str) -> None:
         """Every step that has come, in order of time, each once."""
-        while (deadline := _next_due(self.case, self._now)) is not None:
-            self.write(_step_event(self.case, deadline, self._city), SYSTEM)
+        while (deadline := _next_due(self.cases[case_id], self._now)) is not None:
+            case = self.cases[case_id]
+            self.write(case_id, _step_event(case, deadline, self._city, self._now), SYSTEM)
 
-    def recompute(self, years: tuple[int, ...]) -> None:
-        dues = recomputed(self.case, years, now=self._now, city=self._city)
+    def recompute(self, case_id: str, years: tuple[int, ...]) -> None:
+        dues = recomputed(self.cases[case_id], years, now=self._now, city=self._city)
         if dues:
-            self.write(events.DuesRecomputed(years=years, dues=dues), SYSTEM)
-            self.pass_steps()
+            self.write(case_id, events.DuesRecomputed(years=years, dues=dues), SYSTEM)
+            self.pass_steps(case_id)
 
-    def settled(self, refusal: NotAllowed | None = None) -> Settled:
-        return Settled(self.case, tuple(self._events), refusal)
+    def settled(self, case_id: str, refusal: NotAllowed | None = None) -> Settled:
+        others = {key: self.cases[key] for key in self._touched if key != case_id}
+        return Settled(self.cases[case_id], tuple(self._events), refusal, others)
 
 
 def _next_due(case: Case, now: datetime) -> Deadline | None:
@@ -99,7 +145,7 @@ def _next_due(case: Case, now: datetime) -> Deadline | None:
     return min(due, key=lambda d: (d.next_at, d.clock, d.stage, d.set_seq), default=None)
 
 
-def _step_event(case: Case, deadline: Deadline, city: City) -> events.StepPassed:
+def _step_event(case: Case, deadline: Deadline, city: City, now: datetime) -> events.StepPassed:
     assert deadline.step is not None
     assert deadline.next_at is not None
     rung = clocks.rung(city, deadline)
@@ -123,8 +169,14 @@ def _step_event(case: Case, deadline: Deadline, city: City) -> events.StepPassed
         if to_level < 1:
             return events.DutyLeaderAlerted(**passed)
         return events.CaseEscalated(**passed, to_level=to_level)
-    return {
-        "SlaWarning": events.SlaWarning,
-        "SlaBreached": events.SlaBreached,
-        "VerificationLapsed": events.VerificationLapsed,
-    }[rung.event](**passed)
+    if rung.event == "VerificationLapsed":
+        return events.VerificationLapsed(**passed, dues=archive_due(case, city, now))
+    return _STEPS[rung.event](**passed)
+
+
+_STEPS: dict[str, type[events.StepPassed]] = {
+    "SlaWarning": events.SlaWarning,
+    "SlaBreached": events.SlaBreached,
+    "WaitEnded": events.WaitEnded,
+    "CaseArchived": events.CaseArchived,
+}

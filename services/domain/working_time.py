@@ -127,6 +127,13 @@ class WorkingTime:
                 return _instant(table.closings[i])
             table = self._grow(table.first_year, 2 * table.last_year - table.first_year + 1)
 
+    def is_open(self, at: datetime) -> bool:
+        """Whether the instant lies within working time."""
+        if self.always_open:
+            return True
+        on = at.astimezone(self.zone).date()
+        return any(opens <= at < closes for opens, closes in self.spans_of(on))
+
     def is_official(self, start: datetime, end: datetime, *, from_next_day: bool = False) -> bool:
         """Whether every day on which something was counted from start to end is official."""
         if not self.predictable or any(first <= start and end <= last for first, last in self._official):

@@ -13,10 +13,10 @@ from pathlib import Path
 from tests.domain.small_city import FILES
 
 PRIORITIES = """\
-priority,name_zh,name_en,verify,supervise_after
-P1,急,Urgent,5s C24,1s
-P2,中,Middling,7s C24,2s
-P3,常,Ordinary,6s C24,
+priority,name_zh,name_en,accept,verify,triage,report_in,extension,urgent,supervise_after
+P1,急,Urgent,2s C24,5s C24,3s C24,4s C24,,yes,1s
+P2,中,Middling,3s C24,7s C24,4s C24,4s C24,,yes,2s
+P3,常,Ordinary,4s C24,6s C24,5s C24,4s C24,20s C24,no,
 """
 CATEGORIES = """\
 code,name_zh,name_en,kind,tier,owner,else_owner,assist,priority,accept,milestones,variants,verify,flags,basis

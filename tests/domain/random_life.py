@@ -17,7 +17,9 @@ from services.domain.messages import (
     WIRE_TYPES,
     Actor,
     CaseCommand,
+    Invited,
     SubmitReport,
+    WantedPart,
 )
 from services.domain.settling import Settled, settle
 from tests.domain.small_case import (
@@ -61,12 +63,14 @@ def city_at(command: CaseCommand, later: City = IN_OFFICIAL_YEARS) -> City:
 
 @dataclass
 class Walk:
-    """One life: every message, what it made, and the case at its end."""
+    """One life: every message, what it made, and the case at its end; `family` holds its parts as well."""
 
     report: SubmitReport
     case: Case
     events: list[Event]
     taken: list[tuple[CaseCommand, datetime, Settled]] = field(default_factory=list)
+    family: dict[str, Case] = field(default_factory=dict)
+    family_events: list[Event] = field(default_factory=list)
 
 
 def walk(seed: int, length: int = 45, later: City = IN_OFFICIAL_YEARS) -> Walk:
@@ -74,57 +78,118 @@ def walk(seed: int, length: int = 45, later: City = IN_OFFICIAL_YEARS) -> Walk:
     first = report(chance.choice(CATEGORIES), hub_code="V11")
     begun = filing(first, place=IN_V11)
     life = Walk(first, begun.case, list(begun.events))
+    life.family = {begun.case.case_id: begun.case}
+    life.family_events = list(begun.events)
     now = T0
     for _ in range(length):
         now += timedelta(minutes=chance.choice((0, 0, 1, 5, 20, 45, 90, 240, 600, 1500)))
-        kind = likely(chance, life.case)
+        whose = life.case.case_id if chance.random() < 0.75 else chance.choice(sorted(life.family))
+        case = life.family[whose]
+        kind = likely(chance, case)
         command = CaseCommand(
             command_id=some_id(),
-            case_id=life.case.case_id,
+            case_id=whose,
             type=kind,
-            actor=SYSTEM_ACTOR if kind in OF_THE_SYSTEM else someone(chance),
+            actor=SYSTEM_ACTOR if kind in OF_THE_SYSTEM else someone(chance, case),
             received_at=now,
-            payload=WIRE_TYPES[kind](**values(chance, kind, life.case)),
-            expected_seq=chance.choice((None, None, life.case.seq, life.case.seq, life.case.seq - 2)),
+            payload=WIRE_TYPES[kind](**values(chance, kind, case)),
+            expected_seq=chance.choice((None, None, case.seq, case.seq, case.seq - 2)),
         )
-        settled = settle(life.case, command, now=now, city=city_at(command, later))
-        life.taken.append((command, now, settled))
-        life.events += settled.events
-        life.case = settled.case
+        others = {key: one for key, one in life.family.items() if key != whose}
+        settled = settle(case, command, now=now, city=city_at(command, later), others=others)
+        life.family |= {**settled.others, whose: settled.case}
+        life.family_events += settled.events
+        life.events += [one for one in settled.events if one.case_id == life.case.case_id]
+        if whose == life.case.case_id:
+            life.taken.append((command, now, settled))
+        life.case = life.family[life.case.case_id]
     return life
+
+
+AHEAD = {
+    "triaging": ("file_case", "file_case", "request_info", "decline", "redirect"),
+    "need_info": ("supply_info", "pass_deadline"),
+    "declined": ("appeal",),
+    "dispatched": ("accept", "accept", "reassign", "request_return", "decide_return", "set_variant"),
+    "accepted": ("start_work", "start_work", "split", "whistle", "reassign"),
+    "in_progress": (
+        "submit_resolution", "submit_resolution", "reach_milestone", "reassign", "split", "whistle",
+        "request_extension", "decide_extension", "suspend", "decide_suspension",
+    ),
+    "suspended": ("resume", "pass_deadline"),
+    "verifying": ("verify_fail", "verify_fail", "verify_pass", "comment"),
+    "rework": ("restart",),
+    "closed": ("reopen", "record_callback"),
+}  # fmt: skip
 
 
 def likely(chance: random.Random, case: Case) -> str:
     """Mostly what leads on, so that walks get far; now and then anything."""
-    ahead = {
-        "dispatched": ("accept", "accept", "reassign"),
-        "accepted": ("start_work", "start_work", "reassign"),
-        "in_progress": ("submit_resolution", "submit_resolution", "reach_milestone", "reassign"),
-        "verifying": ("verify_fail", "verify_fail", "verify_pass", "comment"),
-        "rework": ("restart",),
-    }
-    if chance.random() < 0.7 and case.state in ahead:
-        return chance.choice(ahead[case.state])
+    if chance.random() < 0.7 and case.state in AHEAD:
+        return chance.choice(AHEAD[case.state])
     return chance.choice(tuple(WIRE_TYPES))
 
 
-def someone(chance: random.Random) -> Actor:
-    return chance.choice(ACTORS if chance.random() < 0.9 else STRANGERS)
+def someone(chance: random.Random, case: Case) -> Actor:
+    """Anybody of the town, its reporter or a unit that was asked to come; now and then a stranger."""
+    if chance.random() > 0.9:
+        return chance.choice(STRANGERS)
+    own = [Actor(ref=f"report:{one}", roles=("reporter",)) for one in case.reports]
+    guests = [
+        Actor(ref="guest", roles=("partner" if i.partner else "unit",), hubs=(i.hub_code,), unit=i.unit)
+        for i in case.side.invited
+    ]
+    return chance.choice((*ACTORS, *own, *own, *guests))
 
 
 def values(chance: random.Random, kind: str, case: Case) -> dict[str, Any]:
+    owner, hub = chance.choice(
+        (("works", "T1"), ("guard", "V11"), ("guard", "V12"), ("works", None), ("gas", "C"))
+    )
     match kind:
         case "reach_milestone":
             return {"stage": chance.choice(("on_site", "on_site", "resolve")), "photos": ("a" * 32,)}
         case "submit_resolution":
-            return {"outcome": chance.choice(("fixed", "gone_on_arrival", "unfounded", "not_feasible"))}
-        case "reassign":
-            owner, hub = chance.choice(
-                (("works", "T1"), ("guard", "V11"), ("guard", "V12"), ("works", None), ("gas", "C"))
-            )
+            outcome = chance.choice(("fixed", "gone_on_arrival", "unfounded", "not_feasible"))
+            return {"outcome": outcome, "photos": ("a" * 32,)}
+        case "reassign" | "force_assign":
             return {"owner": owner, "hub_code": hub}
+        case "request_return":
+            return {"owner": owner, "hub_code": hub, "clause": "7.2"}
+        case "decide_return":
+            return {"approve": chance.random() < 0.6, "owner": owner, "hub_code": hub}
+        case "decide_extension" | "decide_suspension":
+            return {"approve": chance.random() < 0.7}
         case "add_photos":
             return {"photos": ("b" * 32, "c" * 32), "kind": chance.choice(("before", "after"))}
+        case "decline":
+            return {"reason": chance.choice(("outside", "no_response", "nonsense"))}
+        case "redirect":
+            return {"to": chance.choice(("119", "119", "12345")), "receipt": "A-17"}
+        case "attach":
+            return {"to_case_id": some_id()}
+        case "detach":
+            return {"report_id": some_id()}
+        case "file_case":
+            return {"category": chance.choice(("pothole", "ads", "danger", "none")), "hub_code": "V12"}
+        case "set_variant":
+            return {"variant": chance.choice((None, "deep", "none"))}
+        case "set_category":
+            return {"category": chance.choice(("pothole", "ads", "leak", "plan", "secret"))}
+        case "raise_priority":
+            return {"reason": "injury"}
+        case "split":
+            part = WantedPart(owner=owner, hub_code=hub, required=chance.random() < 0.7)
+            return {"parts": (part,) * chance.choice((0, 1, 2)), "ordered": chance.random() < 0.5}
+        case "whistle":
+            unit, at = chance.choice((("bank", None), ("guard", "V11"), ("gas", None)))
+            return {"invite": (Invited(unit=unit, hub_code=at),)}
+        case "request_extension":
+            return {"limit": chance.choice(("24h C24", "48h C24", "99h C24"))}
+        case "suspend":
+            return {"reason": chance.choice(("weather", "waiting_for_reporter", "mood"))}
+        case "record_callback":
+            return {"resolved": chance.choice(("yes", "partly", "no")), "satisfaction": 4}
         case "pass_deadline":
             waiting = [d for d in case.deadlines if d.next_at is not None]
             if not waiting:

@@ -30,10 +30,10 @@ ZONE: Final = ZoneInfo("Asia/Shanghai")
 COUNTABLE: Final = {
     **FILES,
     "priorities.csv": """\
-priority,name_zh,name_en,verify,supervise_after
-P1,急,Danger,4h C24,30m
-P2,紧,Urgent,4h C24,2h
-P3,常,Ordinary,48h C24,
+priority,name_zh,name_en,accept,verify,triage,report_in,extension,urgent,supervise_after
+P1,急,Danger,15m C24,4h C24,5m C24,30m C24,,yes,30m
+P2,紧,Urgent,1h C24,4h C24,15m C24,30m C24,,yes,2h
+P3,常,Ordinary,4h C24,48h C24,1h C24,2h C24,48h C24,no,
 """,
     "categories.csv": """\
 code,name_zh,name_en,kind,tier,owner,else_owner,assist,priority,accept,milestones,variants,verify,flags,basis

@@ -2,6 +2,49 @@
 
 from __future__ import annotations
 
+LIFE = """\
+[life]
+needed_to_file = []
+verify_first = "2h C24"
+info = "72h C24"
+return_within = "3h C24"
+decide_within = "1h C24"
+appeal_within = "7Cd"
+reopen_within = "7Cd"
+archive_after = "30Cd"
+parts_margin = "24h C24"
+urge_every = "1Cd"
+most_returns = 2
+most_reworks = 3
+most_owners = 3
+most_parts = 5
+most_depth = 2
+many_reporters = 3
+group_reporters = 5
+
+[suspensions]
+waiting_for_reporter = "72h C24"
+weather = "48h C24"
+
+[declines.no_response]
+name_zh = "无答复"
+name_en = "No answer"
+
+[declines.outside]
+name_zh = "界外"
+name_en = "Outside"
+channel = "12345"
+
+[partners.bank]
+name_zh = "银行"
+name_en = "Bank"
+hub_code = "T1"
+
+[danger_words]
+"119" = ["着火"]
+"""
+"""How cases live in the small city, counted by the wall clock."""
+
 FILES = {
     "city.toml": """\
 name_zh = "小城"
@@ -9,12 +52,13 @@ name_en = "Small City"
 timezone = "Asia/Shanghai"
 nearest_centre_km = 5
 coarse_accuracy_m = 200
-""",
+"""
+    + LIFE,
     "tiers.csv": """\
-level,code,name_zh,name_en,desk,place
-1,whole,城,City,city_desk,no
-2,part,镇,Town,town_desk,no
-3,spot,村,Village,village_desk,yes
+level,code,name_zh,name_en,desk,duty,place
+1,whole,城,City,city_desk,C24,no
+2,part,镇,Town,town_desk,C24,no
+3,spot,村,Village,village_desk,C24,yes
 """,
     "units.csv": """\
 unit,level,name_zh,name_en
@@ -36,9 +80,9 @@ V12,T1,3,village,东二,120.62,31.0,approximate
 V21,T2,3,village,西一,120.4,31.0,centre
 """,
     "priorities.csv": """\
-priority,name_zh,name_en,verify,supervise_after
-P1,急,Urgent,4h C24,30m
-P2,常,Ordinary,2WD OFF,
+priority,name_zh,name_en,accept,verify,triage,report_in,extension,urgent,supervise_after
+P1,急,Urgent,15m C24,4h C24,5m C24,30m C24,,yes,30m
+P2,常,Ordinary,4h OFF,2WD OFF,1h C24,2h C24,5WD OFF,no,
 """,
     "categories.csv": """\
 code,name_zh,name_en,kind,tier,owner,else_owner,assist,priority,accept,milestones,variants,verify,flags,basis

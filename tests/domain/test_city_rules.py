@@ -25,8 +25,10 @@ def judged(files: Mapping[str, str]) -> City | list[Problem]:
         cells = (Lined(number, tuple(line.split(","))) for number, line in enumerate(lines, start=2))
         tables[name] = Table(name, tuple(header.split(",")), tuple(cells))
     settings: dict[str, Lined[Any]] = {}
-    for number, line in enumerate(files["city.toml"].splitlines(), start=1):
-        settings |= {name: Lined(number, value) for name, value in tomllib.loads(line).items()}
+    lines = files["city.toml"].splitlines()
+    for name, value in tomllib.loads(files["city.toml"]).items():
+        at = next(n for n, line in enumerate(lines, start=1) if line.lstrip("[").startswith(name))
+        settings[name] = Lined(at, value)
     areas = []
     for number, line in enumerate(files["areas.geojson"].splitlines()[1:-1], start=2):
         feature = json.loads(line.removesuffix(","))

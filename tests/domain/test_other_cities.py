@@ -17,13 +17,15 @@ from services.domain.settling import Settled, settle
 from tests.domain.small_city import FILES
 from tests.domain.wuzhong import FOLDER
 
+SETTINGS = FILES["city.toml"].replace('hub_code = "T1"', "").replace("[partners.bank]", "[declines.bank]")
+"""Without the partner, whose hub is none of theirs."""
 TWO_TIERS = {
     **FILES,
-    "city.toml": FILES["city.toml"].replace("Asia/Shanghai", "Europe/Berlin").replace("Small City", "Zwei"),
+    "city.toml": SETTINGS.replace("Asia/Shanghai", "Europe/Berlin").replace("Small City", "Zwei"),
     "tiers.csv": """\
-level,code,name_zh,name_en,desk,place
-1,stadt,城,City,hall,no
-2,viertel,区,Quarter,office,yes
+level,code,name_zh,name_en,desk,duty,place
+1,stadt,城,City,hall,RATHAUS,no
+2,viertel,区,Quarter,office,C24,yes
 """,
     "units.csv": """\
 unit,level,name_zh,name_en
@@ -42,7 +44,10 @@ code,name_zh,name_en,kind,tier,owner,else_owner,assist,priority,accept,milestone
 bench,椅,Bench,thing,2,parks,,,P2,2h RATHAUS,resolve=3WD RATHAUS,,P,,
 other,其他,Other,thing,1,hall,,,P2,1WD RATHAUS,resolve=5WD RATHAUS,,P,,
 """,
-    "priorities.csv": "priority,name_zh,name_en,verify,supervise_after\nP2,常,Ordinary,1WD RATHAUS,\n",
+    "priorities.csv": """\
+priority,name_zh,name_en,accept,verify,triage,report_in,extension,urgent,supervise_after
+P2,常,Ordinary,4h RATHAUS,1WD RATHAUS,1h RATHAUS,2h RATHAUS,5WD RATHAUS,no,
+""",
     "calendars.csv": """\
 code,name_zh,name_en,kind,spans
 C24,全天,Wall clock,every,00:00-24:00
@@ -58,12 +63,13 @@ park,园,Park,M3 3h18,bench,other,
 }
 FOUR_TIERS = {
     **FILES,
+    "city.toml": SETTINGS,
     "tiers.csv": """\
-level,code,name_zh,name_en,desk,place
-1,province,省,Province,desk1,no
-2,city,市,City,desk2,no
-3,town,镇,Town,desk3,no
-4,grid,格,Grid,desk4,yes
+level,code,name_zh,name_en,desk,duty,place
+1,province,省,Province,desk1,C24,no
+2,city,市,City,desk2,C24,no
+3,town,镇,Town,desk3,C24,no
+4,grid,格,Grid,desk4,C24,yes
 """,
     "units.csv": "unit,level,name_zh,name_en\n" + "".join(f"desk{n},{n},台,Desk {n}\n" for n in range(1, 5)),
     "hubs.csv": """\

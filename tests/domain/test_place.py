@@ -5,48 +5,15 @@ At 31 N a hundredth of a degree is 953 m of longitude and 1,112 m of latitude.
 
 from __future__ import annotations
 
-from datetime import UTC
 from itertools import product
 
 import pytest
 
-from services.domain.calendars import Days
-from services.domain.city import City, Hub, Tier
 from services.domain.place import Place, place
+from tests.domain.small_case import city_of
+from tests.domain.small_city import FILES
 
-CITY = City(
-    version=1,
-    name_zh="城",
-    name_en="City",
-    timezone="Asia/Shanghai",
-    nearest_centre_km=5.0,
-    coarse_accuracy_m=200.0,
-    zone=UTC,
-    calendars={},
-    days=Days(),
-    tiers={
-        1: Tier(1, "whole", "城", "City", "city_desk", False),
-        2: Tier(2, "part", "镇", "Town", "town_desk", False),
-        3: Tier(3, "spot", "村", "Village", "village_desk", True),
-    },
-    hubs={
-        code: Hub(code, parent, level, "kind", code, lon, 31.0, "centre")
-        for code, parent, level, lon in [
-            ("C", None, 1, 120.5),
-            ("T1", "C", 2, 120.6),
-            ("T2", "C", 2, 120.4),
-            ("V11", "T1", 3, 120.58),
-            ("V12", "T1", 3, 120.62),
-            ("V21", "T2", 3, 120.4),
-        ]
-    },
-    units={},
-    categories={},
-    priorities={},
-    ladder=(),
-    tiles=(),
-    hotlines={},
-)
+CITY = city_of(FILES)
 
 IN_V11 = (120.58, 31.0)
 FOUR_KM_SOUTH_OF_T1 = (120.6, 30.964)

@@ -1,0 +1,209 @@
+"""What every decision is made with, and the pieces that several of them need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from services.domain import clocks
+from services.domain.case import ARCHIVE, Case, Deadline
+from services.domain.city import LAST_STAGE, City
+from services.domain.clocks import ACCEPT
+from services.domain.errors import NotAllowed
+from services.domain.events import Due
+from services.domain.limits import Limit, parse_limit
+from services.domain.messages import Actor, CaseCommand
+from services.domain.routing import find_owner
+
+TRIAGE, INFO, DECISION, SUSPENSION, VERIFY = "triage", "info", "decision", "suspension", "verify"
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """A body that is written on another case than the command's; `case_id` may be one that begins with it."""
+
+    case_id: str
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A command on the desk: the case it is for, those near it, the city and the time."""
+
+    case: Case
+    command: CaseCommand
+    now: datetime
+    city: City
+    others: Mapping[str, Case]
+
+    @property
+    def actor(self) -> Actor:
+        return self.command.actor
+
+    @property
+    def wanted(self) -> Any:
+        """The command's payload."""
+        return self.command.payload
+
+    def set_due(self, stage: str, limit: Limit, *, start_at: datetime | None = None) -> Due:
+        """A due on the owner's clock, from now if nothing else is said."""
+        return clocks.set_due(
+            city=self.city,
+            priority=self.case.priority,
+            clock="owner",
+            stage=stage,
+            limit=limit,
+            start_at=start_at or self.now,
+        )
+
+
+Decider = Callable[[Desk], tuple[Any, ...]]
+
+
+def archive_due(case: Case, city: City, now: datetime) -> tuple[Due, ...]:
+    """When a case that closes now goes to the archive."""
+    return (
+        clocks.set_due(
+            city=city,
+            priority=case.priority,
+            clock="owner",
+            stage=ARCHIVE,
+            limit=city.policy.archive_after,
+            start_at=now,
+        ),
+    )
+
+
+def triage_limit(city: City, priority: str, reason: str) -> Limit:
+    known = city.rules_of(priority)
+    return city.policy.verify_first if reason == "verify_first" and not known.urgent else known.triage
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Who is to have a case: a unit of a kind, where it sits, and the hub that directs it."""
+
+    hub_code: str
+    level: int
+    owner: str
+    owner_hub_code: str
+
+    def fields(self) -> dict[str, Any]:
+        return {
+            "hub_code": self.hub_code,
+            "level": self.level,
+            "owner": self.owner,
+            "owner_hub_code": self.owner_hub_code,
+        }
+
+
+def desk_of(city: City, hub_code: str) -> Seat:
+    level = city.hubs[hub_code].level
+    return Seat(hub_code, level, city.desk(level), hub_code)
+
+
+def above(city: City, hub_code: str) -> str:
+    """The hub above, or the root itself; a hub that is gone stands below the root."""
+    return (city.parent(hub_code) if hub_code in city.hubs else None) or city.root
+
+
+def seat_for(desk: Desk, owner: str, hub_code: str | None, *, field: str = "owner") -> Seat:
+    """The unit of this kind at the hub (default: the case's) or above it, given within the actor's reach."""
+    city, case = desk.city, desk.case
+    at = hub_code or case.hub_code
+    if at not in city.hubs:
+        raise NotAllowed("invalid", "no hub has this code", "hub_code")
+    within = (*desk.actor.hubs, case.side.aid_hub_code and case.hub_code)
+    if not any(own and city.in_subtree(at, own) for own in within if own in city.hubs):
+        raise NotAllowed(
+            "forbidden", "a case is given within your own hub and below; ask the tier above", "hub_code"
+        )
+    if owner not in city.units:
+        raise NotAllowed("invalid", f"no unit is called so; known are {', '.join(sorted(city.units))}", field)
+    found = find_owner(city, (owner,), at)
+    if found is None:
+        raise NotAllowed("invalid", "no such unit sits at that hub or above it", field)
+    return Seat(at, city.hubs[at].level, *found)
+
+
+def handed_over(desk: Desk) -> tuple[Due, ...]:
+    """The clocks of a new owner: acceptance and the milestones not yet met; resolve keeps its due."""
+    case, city = desk.case, desk.city
+    unmet = {d.stage for d in case.deadlines if d.clock == "owner" and d.open}
+    return tuple(
+        desk.set_due(stage, limit)
+        for stage, limit in limits_of(case, city)
+        if stage == ACCEPT or (stage != LAST_STAGE and stage in unmet)
+    )
+
+
+def limits_of(case: Case, city: City) -> list[tuple[str, Limit]]:
+    return clocks.owner_limits(city, case.category, variant=case.side.variant, surge=case.side.surge)
+
+
+def reset(
+    desk: Desk,
+    limits: Iterable[tuple[str, Limit]],
+    *,
+    priority: str,
+    not_before: datetime | None = None,
+) -> tuple[Due, ...]:
+    """The open owner stages again under other limits, from where each began: what was counted stays counted.
+
+    A stage that the case did not have begins with the dispatch.
+    """
+    case = desk.case
+    met = {d.stage for d in case.deadlines if d.clock == "owner" and d.met_at is not None}
+    dues = []
+    for stage, limit in limits:
+        before = case.open_deadline("owner", stage)
+        if before is None and (stage in met or stage == ACCEPT):
+            continue
+        dues.append(again(desk, "owner", stage, limit, before, priority, not_before))
+    return tuple(dues)
+
+
+def again(
+    desk: Desk,
+    clock: str,
+    stage: str,
+    limit: Limit,
+    before: Deadline | None,
+    priority: str,
+    not_before: datetime | None = None,
+) -> Due:
+    """One due again: same start, same pauses, same extension."""
+    case, city = desk.case, desk.city
+    running = before or case.open_deadline("owner", LAST_STAGE)
+    start_at = before.start_at if before else (case.dispatched_at or desk.now)
+    pauses = running.pauses if running and clock == "owner" else ()
+    due_at, official = city.working_time(limit.calendar).due(limit, start_at)
+    due_at = clocks.after_pauses(due_at, pauses, city.working_time(limit.calendar))
+    original, extended_by = None, before.extended_by if before else None
+    if extended_by is not None:
+        original = due_at
+        due_at, also = clocks.longer(parse_limit(extended_by), due_at, city)
+        official = official and also
+    if not_before is not None:
+        due_at = max(due_at, not_before)
+    due = Due(
+        clock=cast("Any", clock),
+        stage=stage,
+        limit=str(limit),
+        start_at=start_at,
+        due_at=due_at,
+        official=official,
+        step=None,
+        next_at=None,
+        extended_by=extended_by,
+        original_due_at=original,
+        pauses=pauses,
+    )
+    return clocks.set_again(due, before=before, city=city, priority=priority, now=desk.now)
+
+
+def yields(body: type[Any]) -> Decider:
+    """A move that carries nothing of its own."""
+    return lambda desk: (body(),)

@@ -1,0 +1,157 @@
+"""What must follow from an event in the same decision, whoever made it: nobody has to think of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.domain import clocks, events
+from services.domain.case import ENDED, Case
+from services.domain.city import LAST_STAGE, NO_RESPONSE, WAITING_FOR_REPORTER, City
+from services.domain.deciding import INFO, SUSPENSION, TRIAGE, On, above, archive_due
+from services.domain.events import Part
+from services.domain.moved_dues import run_on
+
+_A_DAY = timedelta(days=1)
+
+
+def follow(before: Case | None, case: Case, body: Any, *, now: datetime, city: City) -> Iterator[Any]:
+    """Bodies for the same case, in order. `before` is the case as the event found it."""
+    match body:
+        case events.SlaBreached():
+            yield from _breached(case, body)
+        case events.WaitEnded():
+            yield from _waited(case, body, now, city)
+        case events.CaseEscalated():
+            yield from _off_duty(case, body.to_level, now, city)
+        case events.VerificationFailed():
+            if case.rework_count >= city.policy.most_reworks and not case.side.problem_ticket:
+                yield _problem_ticket(case, "reworks", city)
+        case events.CaseReassigned() | events.ReturnApproved():
+            if case.side.assignments >= city.policy.most_owners and not case.side.problem_ticket:
+                yield _problem_ticket(case, "owners", city)
+        case events.ReportAdded():
+            yield from _many_reporters(case, now, city)
+
+
+def _breached(case: Case, body: events.SlaBreached) -> Iterator[Any]:
+    if body.clock == "owner" and body.stage == LAST_STAGE and case.side.extended and not case.side.backlogged:
+        yield events.CaseBacklogged()
+    elif body.stage.startswith("report_in:"):
+        yield events.CaseSupervised(to_level=max(1, case.level - 1), reason="not_reported_in")
+
+
+def _waited(case: Case, body: events.WaitEnded, now: datetime, city: City) -> Iterator[Any]:
+    if body.stage == INFO and case.state == "need_info":
+        reason = city.policy.declines.get(NO_RESPONSE)
+        yield events.ReportDeclined(reason=NO_RESPONSE, channel=reason.channel if reason else None)
+    elif body.stage == SUSPENSION and case.state == "suspended":
+        if case.side.suspension == WAITING_FOR_REPORTER:
+            yield events.NoResponseClosed(dues=archive_due(case, city, now))
+        else:
+            stood = (d for d in case.deadlines if d.open and d.clock == "owner" and d.step is not None)
+            yield events.CaseResumed(
+                reopened=tuple(
+                    run_on(d, case, now, city, stood_since=case.side.paused_at)
+                    for d in stood
+                    if d.next_at is None
+                )
+            )
+    else:
+        yield events.CaseSupervised(to_level=max(1, case.level - 1), reason="undecided")
+
+
+def _off_duty(case: Case, level: int, now: datetime, city: City) -> Iterator[Any]:
+    """Territorial fallback: where nobody sits at the desk that must supervise, the next above is called."""
+    hub = city.at_level(case.hub_code if case.hub_code in city.hubs else city.root, level)
+    chain = city.ancestors(hub)
+    on_duty = next((one for one in chain if city.on_duty(one, now)), city.root)
+    if on_duty != hub:
+        yield events.DutyDeskPaged(hub_code=on_duty, reason="off_duty")
+
+
+def _problem_ticket(case: Case, reason: Any, city: City) -> events.ProblemTicketOpened:
+    hub = above(city, case.hub_code)
+    return events.ProblemTicketOpened(reason=reason, hub_code=hub, level=city.hubs[hub].level)
+
+
+def _many_reporters(case: Case, now: datetime, city: City) -> Iterator[Any]:
+    """Several people within a day: it matters more; many: the tier above must know."""
+    reporters = case.reporters
+    if not case.open or now - case.received_at > _A_DAY:
+        return
+    if reporters == city.policy.many_reporters and city.higher(case.priority) != case.priority:
+        yield _raised(case, now, city)
+    if reporters == city.policy.group_reporters and not case.side.group_issue:
+        level = max(1, case.level - 1)
+        yield events.GroupIssueDeclared(reporters=reporters, to_level=level)
+        hub = city.at_level(case.hub_code if case.hub_code in city.hubs else city.root, level)
+        yield events.DutyDeskPaged(hub_code=hub, reason="group_issue")
+
+
+def _raised(case: Case, now: datetime, city: City) -> events.PriorityRaised:
+    return raised(case, "many_reporters", now=now, city=city)
+
+
+def raised(case: Case, reason: Any, *, now: datetime, city: City) -> events.PriorityRaised:
+    """One up; what waits for acceptance or for people is due sooner, never later."""
+    priority = city.higher(case.priority)
+    rules = city.priorities[priority]
+    sooner = []
+    for stage, limit in ((clocks.ACCEPT, rules.accept), (TRIAGE, rules.triage)):
+        before = case.open_deadline("owner", stage)
+        due = clocks.set_due(
+            city=city, priority=priority, clock="owner", stage=stage, limit=limit, start_at=now
+        )
+        if before is not None and not clocks.is_breached(city, before) and due.due_at < before.due_at:
+            sooner.append(due)
+    return events.PriorityRaised(priority=priority, reason=reason, dues=tuple(sooner))
+
+
+def child_events(
+    parent: Case, child: Case, cases: Mapping[str, Case], *, now: datetime, city: City
+) -> Iterator[On]:
+    """A child's change shows on its parent; when one of an ordered row has ended, the next begins."""
+    known = next(part for part in parent.side.parts if part.case_id == child.case_id)
+    part = Part(
+        case_id=child.case_id,
+        number=child.number,
+        required=known.required,
+        state=child.state,
+        hub_code=child.hub_code,
+        owner=child.owner,
+        owner_hub_code=child.owner_hub_code,
+    )
+    if child.state in ENDED and known.state not in ENDED:
+        yield On(parent.case_id, events.ChildResolved(part=part, outcome=child.outcome))
+        if parent.side.ordered:
+            yield from _next_part(parent, child, cases, now, city)
+    else:
+        yield On(parent.case_id, events.ChildChanged(part=part))
+
+
+def _next_part(
+    parent: Case, child: Case, cases: Mapping[str, Case], now: datetime, city: City
+) -> Iterator[On]:
+    order = [part.case_id for part in parent.side.parts]
+    waiting = (cases[one] for one in order[order.index(child.case_id) + 1 :] if one in cases)
+    after = next((one for one in waiting if one.state == "filed"), None)
+    if after is not None:
+        yield On(after.case_id, begin_part(after, now=now, city=city))
+
+
+def begin_part(part: Case, *, now: datetime, city: City) -> events.CaseDispatched:
+    """A part that waited for its turn is dispatched: its owner's clock starts now."""
+    return events.CaseDispatched(
+        hub_code=part.hub_code,
+        level=part.level,
+        owner=part.owner,
+        owner_hub_code=part.owner_hub_code,
+        dues=tuple(
+            clocks.set_due(
+                city=city, priority=part.priority, clock="owner", stage=stage, limit=limit, start_at=now
+            )
+            for stage, limit in clocks.owner_limits(city, part.category)
+        ),
+    )

@@ -1,0 +1,132 @@
+"""Whose case it is: returns, reassignment, and limits that change meanwhile (domain.md 6.4, 6.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.domain import clocks, events
+from services.domain.city import LAST_STAGE
+from services.domain.deciding import DECISION, Desk, Seat, again, handed_over, limits_of, reset, seat_for
+from services.domain.errors import NotAllowed
+from services.domain.triage import within
+
+
+def request_return(desk: Desk) -> tuple[Any, ...]:
+    case, policy, wanted = desk.case, desk.city.policy, desk.wanted
+    if wanted.owner is None and wanted.clause is None:
+        raise NotAllowed("invalid", "name the proper owner, or the clause of the duty list", "owner")
+    if wanted.owner is not None and wanted.owner not in desk.city.units:
+        raise NotAllowed("invalid", "no unit is called so", "owner")
+    given = case.open_deadline("owner", clocks.ACCEPT)
+    within(desk, given.start_at if given else case.dispatched_at, policy.return_within, "return it")
+    return (
+        events.ReturnRequested(
+            owner=wanted.owner,
+            hub_code=wanted.hub_code,
+            clause=wanted.clause,
+            dues=(desk.set_due(DECISION, policy.decide_within),),
+        ),
+    )
+
+
+def decide_return(desk: Desk) -> tuple[Any, ...]:
+    case, wanted, asked = desk.case, desk.wanted, desk.case.side.request
+    if not wanted.approve:
+        return (events.ReturnRejected(),)
+    owner = wanted.owner or (asked.owner if asked else None)
+    if owner is None:
+        raise NotAllowed("invalid", "the unit named a clause only: name the owner it goes to", "owner")
+    seat = _another(desk, owner, wanted.hub_code or (asked.hub_code if asked else None))
+    return (
+        events.ReturnApproved(
+            **seat.fields(),
+            dues=handed_over(desk),
+            from_hub_code=case.hub_code,
+            from_owner=case.owner,
+        ),
+    )
+
+
+def reassign(desk: Desk) -> tuple[Any, ...]:
+    return _reassigned(desk, forced=False)
+
+
+def force_assign(desk: Desk) -> tuple[Any, ...]:
+    return _reassigned(desk, forced=True)
+
+
+def _reassigned(desk: Desk, *, forced: bool) -> tuple[Any, ...]:
+    case = desk.case
+    seat = seat_for(desk, desk.wanted.owner, desk.wanted.hub_code)
+    if not forced:
+        _is_another(desk, seat)
+    return (
+        events.CaseReassigned(
+            **seat.fields(),
+            dues=handed_over(desk),
+            from_hub_code=case.hub_code,
+            from_owner=case.owner,
+            forced=forced,
+        ),
+    )
+
+
+def _another(desk: Desk, owner: str, hub_code: str | None) -> Seat:
+    seat = seat_for(desk, owner, hub_code)
+    _is_another(desk, seat)
+    return seat
+
+
+def _is_another(desk: Desk, seat: Seat) -> None:
+    """Else the present owner would be given a fresh accept limit again and again."""
+    case = desk.case
+    if (seat.owner, seat.owner_hub_code, seat.hub_code) == (case.owner, case.owner_hub_code, case.hub_code):
+        raise NotAllowed(
+            "invalid",
+            f"the case is already with {seat.owner} of {seat.owner_hub_code}: name another unit or hub,"
+            " or let this one go on",
+            "owner",
+        )
+
+
+def set_variant(desk: Desk) -> tuple[Any, ...]:
+    """Owner milestones again from the dispatch, never due before now; the citizen's due stays."""
+    case, city, variant = desk.case, desk.city, desk.wanted.variant
+    known = city.categories[case.category].variants if case.category in city.categories else {}
+    if variant is not None and variant not in known:
+        allowed = ", ".join(known) or "none"
+        raise NotAllowed("invalid", f"is no variant of {case.category}; known are {allowed}", "variant")
+    if variant == case.side.variant:
+        raise NotAllowed("invalid", "this variant holds already", "variant")
+    limits = clocks.owner_limits(city, case.category, variant=variant, surge=case.side.surge)
+    changed = [one for one in limits if one not in limits_of(case, city)]
+    return (
+        events.VariantSet(
+            variant=variant, dues=reset(desk, changed, priority=case.priority, not_before=desk.now)
+        ),
+    )
+
+
+def set_category(desk: Desk) -> tuple[Any, ...]:
+    """Other limits from the same instants: what has been counted, and stood still, stays counted."""
+    case, city = desk.case, desk.city
+    rules = city.categories.get(desk.wanted.category)
+    if rules is None:
+        raise NotAllowed("invalid", "is not a category of the city", "category")
+    if rules.redirect is not None or rules.confidential != case.confidential:
+        raise NotAllowed("invalid", "a case keeps its place: report it anew under this category", "category")
+    if rules.code == case.category:
+        raise NotAllowed("invalid", "it is of this category already", "category")
+    order = list(city.priorities)
+    both = [one for one in (case.priority, rules.priority) if one in order]
+    priority = min(both, key=order.index)
+    limits = clocks.owner_limits(city, rules.code, surge=case.side.surge)
+    dues = reset(desk, limits, priority=priority)
+    citizen = case.open_deadline("citizen", LAST_STAGE)
+    if citizen is not None and rules.resolve is not None:
+        dues = (*dues, again(desk, "citizen", LAST_STAGE, rules.resolve, citizen, priority))
+    kept = {stage for stage, _ in limits}
+    dropped = tuple(
+        stage for stage, _ in limits_of(case, city) if stage not in kept and stage != clocks.ACCEPT
+    )
+    return (events.CategoryChanged(category=rules.code, priority=priority, dropped=dropped, dues=dues),)

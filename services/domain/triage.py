@@ -1,0 +1,173 @@
+"""What people decide before a case is filed, and what a reporter may answer (domain.md 6.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.domain import access, events
+from services.domain.beginning import begun, dispatched
+from services.domain.city import LAST_STAGE
+from services.domain.deciding import INFO, TRIAGE, Desk, On, above, desk_of, triage_limit
+from services.domain.errors import NotAllowed
+from services.domain.following import raised
+from services.domain.limits import parse_limit
+from services.domain.moved_dues import run_on
+from services.domain.place import Place, place
+from services.domain.routing import route
+
+
+def request_info(desk: Desk) -> tuple[Any, ...]:
+    return (events.InfoRequested(dues=(desk.set_due(INFO, desk.city.policy.info),)),)
+
+
+def supply_info(desk: Desk) -> tuple[Any, ...]:
+    return (events.InfoSupplied(photos=desk.wanted.photos, reopened=resumed(desk)),)
+
+
+def resumed(desk: Desk) -> tuple[events.ReopenedDue, ...]:
+    """The owner's rows that stood, as they run on."""
+    case = desk.case
+    return tuple(
+        run_on(d, case, desk.now, desk.city, stood_since=case.side.paused_at)
+        for d in case.deadlines
+        if d.clock == "owner" and d.open and d.next_at is None and d.step is not None
+    )
+
+
+def decline(desk: Desk) -> tuple[Any, ...]:
+    known = desk.city.policy.declines
+    reason = known.get(desk.wanted.reason)
+    if reason is None:
+        raise NotAllowed("invalid", f"is not a reason of the city; known are {', '.join(known)}", "reason")
+    return (events.ReportDeclined(reason=desk.wanted.reason, channel=reason.channel),)
+
+
+def appeal(desk: Desk) -> tuple[Any, ...]:
+    case, city = desk.case, desk.city
+    within(desk, case.closed_at, city.policy.appeal_within, "appeal")
+    seat = desk_of(city, above(city, case.hub_code))
+    due = desk.set_due(TRIAGE, triage_limit(city, case.priority, "appeal"))
+    return (events.DeclineAppealed(**seat.fields(), dues=(due,)),)
+
+
+def within(desk: Desk, since: Any, limit: Any, what: str) -> None:
+    """Raises NotAllowed once the limit since then is over."""
+    until, _ = desk.city.working_time(limit.calendar).due(limit, since)
+    if desk.now > until:
+        raise NotAllowed("not_allowed", f"the time to {what} was {limit}: it ended at {until.isoformat()}")
+
+
+def redirect(desk: Desk) -> tuple[Any, ...]:
+    if desk.wanted.to not in desk.city.hotlines:
+        known = ", ".join(desk.city.hotlines)
+        raise NotAllowed("invalid", f"is not a hotline of the city; known are {known}", "to")
+    return (events.ReportRedirected(to=desk.wanted.to, receipt=desk.wanted.receipt),)
+
+
+def attach(desk: Desk) -> tuple[Any, ...]:
+    case = desk.case
+    target = desk.others.get(desk.wanted.to_case_id)
+    if target is None or target.case_id == case.case_id:
+        raise NotAllowed("invalid", "there is no other case with this id", "to_case_id")
+    if not access.may_read(target, desk.actor, desk.city):
+        raise NotAllowed("forbidden", "that case is not open to you", "to_case_id")
+    if not target.open or target.confidential or target.side.parent_case_id:
+        raise NotAllowed(
+            "invalid", "an ended or confidential case, or a part, takes no reports", "to_case_id"
+        )
+    likeness = next((one for one in case.side.suggested if one.case_id == target.case_id), None)
+    return (
+        events.ReportAttached(to_case_id=target.case_id),
+        *(
+            On(
+                target.case_id,
+                events.ReportAdded(
+                    report_id=report_id,
+                    from_case_id=case.case_id,
+                    score=likeness.score if likeness else None,
+                    distance_m=likeness.distance_m if likeness else None,
+                ),
+            )
+            for report_id in case.reports
+        ),
+    )
+
+
+def detach(desk: Desk) -> tuple[Any, ...]:
+    """Back to the case it had, or to a new one: people look at it again."""
+    case, city, report_id = desk.case, desk.city, desk.wanted.report_id
+    came = next((one for one in case.side.attached if one.report_id == report_id), None)
+    if came is None:
+        raise NotAllowed("invalid", "no such report was attached to this case", "report_id")
+    seat = desk_of(city, case.hub_code if case.hub_code in city.hubs else city.root)
+    due = desk.set_due(TRIAGE, triage_limit(city, case.priority, "detached"))
+    own = desk.others.get(came.from_case_id or "")
+    if own is not None and own.state == "attached":
+        back: Any = events.ReportDetached(
+            **seat.fields(), dues=(due,), report_id=report_id, from_case_id=case.case_id
+        )
+        own_id = own.case_id
+    else:
+        own_id, back = begun(
+            case, report_id, reason="detached", seat=seat, dues=(due,), now=desk.now, city=city
+        )
+    return (events.ReportRemoved(report_id=report_id, to_case_id=own_id), On(own_id, back))
+
+
+def file_case(desk: Desk) -> tuple[Any, ...]:
+    """As the router would have filed it, had it known what people know now."""
+    case, city = desk.case, desk.city
+    if desk.wanted.category not in city.categories:
+        raise NotAllowed("invalid", "is not a category of the city", "category")
+    stands = Place(
+        case.place_code or case.hub_code, case.place_code, case.location_quality, grid_code=case.grid_code
+    )
+    if desk.wanted.hub_code is not None:
+        stands = place(city=city, cell=None, hub_code=desk.wanted.hub_code, point=None, accuracy_m=None)
+        if stands.unrouted:
+            raise NotAllowed("invalid", "no hub has this code", "hub_code")
+    elif stands.hub_code not in city.hubs:
+        stands = Place(city.root, None, "low")
+    way = route(city=city, category=desk.wanted.category, place=stands, confidential=case.confidential)
+    order = list(city.priorities)
+    raised = [
+        p for p in (case.priority, way.category.priority) if p in order and case.side.triage != "appeal"
+    ]
+    priority = min(raised, key=order.index, default=way.category.priority)
+    filed = events.CaseFiled(
+        report_id=case.report_id,
+        root_case_id=case.root_case_id,
+        number=case.number,
+        channel=None,
+        category=way.category.code,
+        priority=priority,
+        place_code=stands.place_code,
+        location_quality=stands.quality,
+        unrouted=False,
+        confidential=way.confidential,
+        received_at=case.received_at,
+        grid_code=stands.grid_code,
+        surge=city.surge_at(stands.hub_code, desk.now),
+        lane=case.lane,
+    )
+    sent = dispatched(way, filed, city=city, now=desk.now)
+    citizen = case.open_deadline("citizen", LAST_STAGE)
+    if citizen is not None:
+        # what ran from the beginning runs on, unless another category says another limit
+        sent = _without_same(sent, citizen.limit)
+    return (filed, sent)
+
+
+def _without_same(sent: events.CaseDispatched, limit: str) -> events.CaseDispatched:
+    kept = tuple(due for due in sent.dues if due.clock != "citizen" or due.limit != str(parse_limit(limit)))
+    return events.CaseDispatched(
+        hub_code=sent.hub_code,
+        level=sent.level,
+        owner=sent.owner,
+        owner_hub_code=sent.owner_hub_code,
+        dues=kept,
+    )
+
+
+def raise_priority(desk: Desk) -> tuple[Any, ...]:
+    return (raised(desk.case, desk.wanted.reason, now=desk.now, city=desk.city),)

@@ -1,0 +1,193 @@
+"""The work itself: milestones, more time, standing still, the claim and who looks at it (domain.md 6.5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from services.domain import access, clocks, events
+from services.domain.case import Deadline
+from services.domain.city import LAST_STAGE, WAITING_FOR_REPORTER
+from services.domain.deciding import DECISION, VERIFY, Desk, archive_due, limits_of
+from services.domain.errors import NotAllowed
+from services.domain.events import Due
+from services.domain.limits import Limit, parse_limit
+from services.domain.moved_dues import run_on
+from services.domain.triage import resumed, within
+
+
+def reach_milestone(desk: Desk) -> tuple[Any, ...]:
+    wanted, case = desk.wanted, desk.case
+    stages = [stage for stage, _ in limits_of(case, desk.city) if stage not in (clocks.ACCEPT, LAST_STAGE)]
+    reachable = [stage for stage in stages if case.open_deadline("owner", stage)]
+    if wanted.stage not in reachable:
+        open_ones = ", ".join(reachable) or "none"
+        raise NotAllowed("invalid", f"no such open milestone; open are: {open_ones}", "stage")
+    return (events.MilestoneReached(stage=wanted.stage, photos=wanted.photos),)
+
+
+def request_extension(desk: Desk) -> tuple[Any, ...]:
+    limit = _allowed_extension(desk, desk.wanted.limit)
+    owner = desk.case.open_deadline("owner", LAST_STAGE)
+    if owner is None or desk.now >= owner.due_at:
+        raise NotAllowed("not_allowed", "an extension is asked for before the due, and this one has passed")
+    due = desk.set_due(DECISION, desk.city.policy.decide_within)
+    return (events.ExtensionRequested(limit=str(limit), dues=(due,)),)
+
+
+def _allowed_extension(desk: Desk, text: str) -> Limit:
+    longest = desk.city.priorities[desk.case.priority].extension
+    assert longest is not None  # a guard of the life table
+    try:
+        limit = parse_limit(text, calendar=longest.calendar)
+    except ValueError as error:
+        raise NotAllowed("invalid", str(error), "limit") from None
+    if (limit.unit, limit.calendar) != (longest.unit, longest.calendar) or limit.amount > longest.amount:
+        raise NotAllowed("invalid", f"is more than, or unlike, the longest: {longest}", "limit")
+    return limit
+
+
+def decide_extension(desk: Desk) -> tuple[Any, ...]:
+    """Both clocks: it is the one thing that moves the citizen's due; the original is kept."""
+    asked = desk.case.side.request
+    if not desk.wanted.approve or asked is None or asked.limit is None:
+        return (events.ExtensionRefused(),)
+    limit = parse_limit(asked.limit)
+    rows = (
+        desk.case.open_deadline("owner", LAST_STAGE),
+        desk.case.open_deadline("citizen", LAST_STAGE),
+    )
+    dues = tuple(_longer(row, limit, desk) for row in rows if row is not None)
+    return (events.ExtensionGranted(limit=str(limit), dues=dues),)
+
+
+def _longer(row: Deadline, limit: Limit, desk: Desk) -> Due:
+    due_at, official = clocks.longer(limit, row.due_at, desk.city)
+    due = Due(
+        clock=row.clock,
+        stage=row.stage,
+        limit=row.limit,
+        start_at=row.start_at,
+        due_at=due_at,
+        official=row.official and official,
+        step=None,
+        next_at=None,
+        extended_by=str(limit),
+        original_due_at=row.original_due_at or row.due_at,
+        pauses=row.pauses,
+    )
+    return clocks.set_again(due, before=row, city=desk.city, priority=desk.case.priority, now=desk.now)
+
+
+def suspend(desk: Desk) -> tuple[Any, ...]:
+    """A unit asks; a dispatcher of the hub or above does it at once."""
+    reason = desk.wanted.reason
+    limit = _suspension(desk, reason)
+    if access.directs(desk.case, desk.actor, desk.city):
+        return (events.CaseSuspended(reason=reason, dues=(desk.set_due("suspension", limit),)),)
+    due = desk.set_due(DECISION, desk.city.policy.decide_within)
+    return (events.SuspensionRequested(reason=reason, dues=(due,)),)
+
+
+def _suspension(desk: Desk, reason: str | None) -> Limit:
+    known = desk.city.policy.suspensions
+    if reason is None or reason not in known:
+        raise NotAllowed("invalid", f"is not a reason of the city; known are {', '.join(known)}", "reason")
+    if reason == WAITING_FOR_REPORTER and (desk.case.open_parts or not desk.case.reports):
+        raise NotAllowed("invalid", "there is no reporter to wait for, or parts are still open", "reason")
+    return known[reason]
+
+
+def decide_suspension(desk: Desk) -> tuple[Any, ...]:
+    asked = desk.case.side.request
+    if not desk.wanted.approve or asked is None or asked.reason is None:
+        return (events.SuspensionRefused(),)
+    due = desk.set_due("suspension", _suspension(desk, asked.reason))
+    return (events.CaseSuspended(reason=asked.reason, dues=(due,)),)
+
+
+def resume(desk: Desk) -> tuple[Any, ...]:
+    return (events.CaseResumed(reopened=resumed(desk)),)
+
+
+def submit_resolution(desk: Desk) -> tuple[Any, ...]:
+    claim, case, city = desk.wanted, desk.case, desk.city
+    rules = city.categories.get(case.category)
+    shown = bool(claim.photos) or rules is None or rules.verify != "P" or claim.outcome != "fixed"
+    if not shown:
+        raise NotAllowed("invalid", "this is verified by a photo: send one taken after the work", "photos")
+    return (
+        events.ResolutionSubmitted(
+            outcome=claim.outcome,
+            photos=claim.photos,
+            handler_unit=desk.actor.unit,
+            handler_hubs=desk.actor.hubs,
+        ),
+        events.VerificationAssigned(
+            dues=(desk.set_due(VERIFY, desk.city.rules_of(desk.case.priority).verify),)
+        ),
+    )
+
+
+def verify_pass(desk: Desk) -> tuple[Any, ...]:
+    return (events.VerificationPassed(dues=archive_due(desk.case, desk.city, desk.now)),)
+
+
+def verify_fail(desk: Desk) -> tuple[Any, ...]:
+    case = desk.case
+    reopened = tuple(
+        run_on(d, case, desk.now, desk.city)
+        for d in case.deadlines
+        if d.stage == LAST_STAGE and d.met_at is not None and d.closed_at is None and _of_cycle(d, desk)
+    )
+    return (events.VerificationFailed(reopened=reopened),)
+
+
+def _of_cycle(deadline: Deadline, desk: Desk) -> bool:
+    """Met by the present claim, not by one of an earlier cycle."""
+    return deadline.met_at == desk.case.resolved_at
+
+
+def record_callback(desk: Desk) -> tuple[Any, ...]:
+    said = desk.wanted
+    if said.satisfaction is not None and not 1 <= said.satisfaction <= 5:
+        raise NotAllowed("invalid", "must be from 1 to 5", "satisfaction")
+    return (
+        events.CallbackRecorded(
+            resolved=said.resolved,
+            satisfaction=said.satisfaction,
+            by_reporter="reporter" in desk.actor.roles,
+        ),
+    )
+
+
+def reopen(desk: Desk) -> tuple[Any, ...]:
+    """The next cycle: the same owner, one priority up. The citizen's clock had never stopped."""
+    case, city = desk.case, desk.city
+    if "reporter" in desk.actor.roles:
+        within(desk, case.closed_at, city.policy.reopen_within, "reopen it")
+    parent = desk.others.get(case.side.parent_case_id or "")
+    if parent is not None and parent.state not in ("accepted", "in_progress", "suspended", "rework"):
+        raise NotAllowed("not_allowed", "the case it is a part of is past work: reopen that first")
+    priority = city.higher(case.priority)
+    dues = tuple(
+        clocks.set_due(
+            city=city, priority=priority, clock="owner", stage=stage, limit=limit, start_at=desk.now
+        )
+        for stage, limit in limits_of(case, city)
+    )
+    citizen = next(
+        (d for d in reversed(case.deadlines) if d.clock == "citizen" and d.met_at is not None), None
+    )
+    again = () if citizen is None else (run_on(replace(citizen, closed_at=None), case, desk.now, city),)
+    return (
+        events.CaseReopened(
+            hub_code=case.hub_code,
+            level=case.level,
+            owner=case.owner,
+            owner_hub_code=case.owner_hub_code,
+            dues=dues,
+            priority=priority,
+            reopened=again,
+        ),
+    )
