@@ -47,11 +47,11 @@ AT_WORK: tuple[State, ...] = ("accepted", "in_progress")
 BEFORE_CLAIM: tuple[State, ...] = (*TRIAGE, *UNDER_WAY, "suspended", "rework")
 OPEN: tuple[State, ...] = (*BEFORE_CLAIM, "resolved", "verifying")
 WORKED_ON: tuple[State, ...] = (
-    "in_progress",
+    *UNDER_WAY[1:],
     "suspended",
+    "rework",
     "resolved",
     "verifying",
-    "rework",
     "closed",
     "archived",
 )
