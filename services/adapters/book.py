@@ -7,7 +7,7 @@ World is everything else and is waited for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -24,8 +24,6 @@ from services.adapters.rows import (
     OUTCOMES,
     case_from_row,
     case_row,
-    changed_case_row,
-    changed_deadline_row,
     columns,
     deadline_from_row,
     deadline_row,
@@ -182,6 +180,11 @@ class Transaction:
             # the driver cannot write a value, e.g. an instant that UTC has not; its text would quote it
             raise BadData(type(error).__name__) from error
 
+    async def move_reports(self, homes: Mapping[str, str]) -> None:
+        """Reports by id, with the case each stands with now."""
+        if homes:
+            await self._conn.execute(SQL["move_reports"], list(homes), list(homes.values()))
+
     async def write(
         self,
         *,
@@ -198,10 +201,8 @@ class Transaction:
         await self.insert("cases", CASES, [case_row(case, changed_at) for case in new])
         if changed:
             ids = [case.case_id for case in changed]
-            *given, versions, unrouted = columns([changed_case_row(case) for case in changed], 23)
-            await self._conn.execute(
-                SQL["update_cases"], *given, changed_at, min(ids), max(ids), versions, unrouted
-            )
+            rows = [case_row(case, changed_at) for case in changed]
+            await self._conn.execute(SQL["update_cases"], rows, min(ids), max(ids))
         await self.insert("events", EVENTS, [event_row(event) for event in events])
         await self._write_deadlines(before, new, changed)
 
@@ -214,8 +215,8 @@ class Transaction:
                 if d.key not in known:
                     added.append(deadline_row(case.case_id, d))
                 elif known[d.key] is not d:
-                    altered.append(changed_deadline_row(case.case_id, d))
+                    altered.append(deadline_row(case.case_id, d))
         await self.insert("deadlines", DEADLINES, added)
         if altered:
             ids = [row[0] for row in altered]
-            await self._conn.execute(SQL["update_deadlines"], *columns(altered, 11), min(ids), max(ids))
+            await self._conn.execute(SQL["update_deadlines"], altered, min(ids), max(ids))

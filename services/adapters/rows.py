@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from services.adapters import codec
-from services.domain.case import Case, Deadline
+from services.domain.case import NOTHING_ASIDE, Case, Deadline, Side
 from services.domain.events import Event
 from services.domain.messages import Outcome
 
@@ -24,11 +26,13 @@ CASES = (
     "priority", "place_code", "hub_code", "level", "supervised_level", "owner", "owner_hub_code",
     "location_quality", "unrouted", "confidential", "report_count", "rework_count", "received_at",
     "dispatched_at", "accepted_at", "resolved_at", "closed_at", "outcome", "unverified", "handler_ref",
-    "handler_unit", "handler_hubs", "due_at", "last_event_at", "city_version", "changed_at",
+    "handler_unit", "handler_hubs", "due_at", "last_event_at", "city_version", "changed_at", "report_id",
+    "grid_code", "side",
 )  # fmt: skip
+"""In the order of the table: a row is also one of its composite type."""
 DEADLINES = (
     "case_id", "clock", "stage", "set_seq", "limit_text", "start_at", "due_at", "official", "step", "next_at",
-    "met_at", "closed_at", "pauses",
+    "met_at", "closed_at", "pauses", "extended_by", "original_due_at",
 )  # fmt: skip
 EVENTS = (
     "case_id", "seq", "type", "occurred_at", "actor_ref", "command_id", "cycle", "city_version", "payload",
@@ -38,7 +42,7 @@ OUTCOMES = (
 )  # fmt: skip
 REPORTS = (
     "report_id", "tracking", "case_id", "channel", "category", "hub_code", "visibility", "captured_at",
-    "received_at", "photos",
+    "received_at", "photos", "on_behalf",
 )  # fmt: skip
 REPORT_CONTENTS = (
     "report_id", "name", "phone", "text", "lon", "lat", "raw_lon", "raw_lat", "raw_datum", "accuracy_m",
@@ -51,96 +55,29 @@ def columns(rows: Sequence[tuple[Any, ...]], width: int) -> Columns:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
-def text_array(values: Iterable[str]) -> str:
-    """An array literal, for a column of arrays inside unnest."""
-    quoted = (v.replace("\\", "\\\\").replace('"', '\\"') for v in values)
-    return "{" + ",".join(f'"{v}"' for v in quoted) + "}"
-
-
-def _pauses_text(deadline: Deadline) -> str:
-    return "{" + ",".join(f'"{at.isoformat()}"' for pause in deadline.pauses for at in pause) + "}"
+_asked: Callable[[Case], tuple[Any, ...]] = attrgetter(*CASES[: CASES.index("changed_at")])
+_SIDE_FIELDS = {field.name: field.default for field in fields(Side)}
+_read_side = msgspec.json.Decoder(Side).decode
 
 
 def case_row(case: Case, changed_at: datetime) -> tuple[Any, ...]:
-    return (
-        case.case_id,
-        case.root_case_id,
-        case.number,
-        case.seq,
-        case.stale_seq,
-        case.cycle,
-        case.state,
-        case.lane,
-        case.category,
-        case.priority,
-        case.place_code,
-        case.hub_code,
-        case.level,
-        case.supervised_level,
-        case.owner,
-        case.owner_hub_code,
-        case.location_quality,
-        case.unrouted,
-        case.confidential,
-        case.report_count,
-        case.rework_count,
-        case.received_at,
-        case.dispatched_at,
-        case.accepted_at,
-        case.resolved_at,
-        case.closed_at,
-        case.outcome,
-        case.unverified,
-        case.handler_ref,
-        case.handler_unit,
-        case.handler_hubs,
-        case.due_at,
-        case.last_event_at,
-        case.city_version,
-        changed_at,
-    )
+    return (*_asked(case), changed_at, case.report_id, case.grid_code, side_text(case.side))
 
 
-def changed_case_row(case: Case) -> tuple[Any, ...]:
-    """The columns that can change after the first transaction."""
-    return (
-        case.case_id,
-        case.seq,
-        case.stale_seq,
-        case.cycle,
-        case.state,
-        case.hub_code,
-        case.level,
-        case.supervised_level,
-        case.owner,
-        case.owner_hub_code,
-        case.rework_count,
-        case.accepted_at,
-        case.resolved_at,
-        case.closed_at,
-        case.outcome,
-        case.unverified,
-        case.handler_ref,
-        case.handler_unit,
-        text_array(case.handler_hubs),
-        case.due_at,
-        case.last_event_at,
-        case.city_version,
-        case.unrouted,
-    )
+def side_text(side: Side) -> str | None:
+    """Only what is not as in most cases; null when nothing is."""
+    if side is NOTHING_ASIDE:
+        return None
+    said = {
+        name: value for name, default in _SIDE_FIELDS.items() if (value := getattr(side, name)) != default
+    }
+    return codec.encode(said).decode() if said else None
 
 
 def deadline_row(case_id: str, d: Deadline) -> tuple[Any, ...]:
     return (
         case_id, d.clock, d.stage, d.set_seq, d.limit, d.start_at, d.due_at, d.official, d.step, d.next_at,
-        d.met_at, d.closed_at, [at for pause in d.pauses for at in pause],
-    )  # fmt: skip
-
-
-def changed_deadline_row(case_id: str, d: Deadline) -> tuple[Any, ...]:
-    return (
-        case_id, d.clock, d.stage, d.set_seq, d.due_at, d.official, d.step, d.next_at, d.met_at, d.closed_at,
-        _pauses_text(d),
+        d.met_at, d.closed_at, [at for pause in d.pauses for at in pause], d.extended_by, d.original_due_at,
     )  # fmt: skip
 
 
@@ -173,46 +110,21 @@ def deadline_from_row(row: Row) -> Deadline:
         met_at=row["met_at"],
         closed_at=row["closed_at"],
         pauses=tuple(zip(pauses[::2], pauses[1::2], strict=True)),
+        extended_by=row["extended_by"],
+        original_due_at=row["original_due_at"],
     )
+
+
+_CASE_FIELDS = tuple(field.name for field in fields(Case) if field.name in CASES)
 
 
 def case_from_row(row: Row, deadlines: Iterable[Deadline] = ()) -> Case:
-    return Case(
-        case_id=str(row["case_id"]),
-        root_case_id=str(row["root_case_id"]),
-        number=row["number"],
-        seq=row["seq"],
-        stale_seq=row["stale_seq"],
-        cycle=row["cycle"],
-        state=row["state"],
-        lane=row["lane"],
-        category=row["category"],
-        priority=row["priority"],
-        place_code=row["place_code"],
-        hub_code=row["hub_code"],
-        level=row["level"],
-        supervised_level=row["supervised_level"],
-        owner=row["owner"],
-        owner_hub_code=row["owner_hub_code"],
-        location_quality=row["location_quality"],
-        unrouted=row["unrouted"],
-        confidential=row["confidential"],
-        report_count=row["report_count"],
-        rework_count=row["rework_count"],
-        received_at=row["received_at"],
-        last_event_at=row["last_event_at"],
-        city_version=row["city_version"],
-        dispatched_at=row["dispatched_at"],
-        accepted_at=row["accepted_at"],
-        resolved_at=row["resolved_at"],
-        closed_at=row["closed_at"],
-        outcome=row["outcome"],
-        unverified=row["unverified"],
-        handler_ref=row["handler_ref"],
-        handler_unit=row["handler_unit"],
-        handler_hubs=tuple(row["handler_hubs"]),
-        deadlines=tuple(deadlines),
-    )
+    values = {name: row[name] for name in _CASE_FIELDS}
+    values["case_id"], values["root_case_id"] = str(row["case_id"]), str(row["root_case_id"])
+    values["report_id"] = str(row["report_id"]) if row["report_id"] else None
+    values["handler_hubs"] = tuple(row["handler_hubs"])
+    values["side"] = _read_side(row["side"]) if row["side"] else NOTHING_ASIDE
+    return Case(**values, deadlines=tuple(deadlines))
 
 
 def event_from_row(row: Row) -> Event:

@@ -17,7 +17,7 @@ from services.board.bodies import instant, json_answer, uuid_or_none
 from services.board.cases import case_body
 from services.board.parts import Board
 from services.board.sessions import Signed
-from services.domain.case import STATES, TERMINAL
+from services.domain.case import ENDED, STATES
 from services.domain.city import City
 from services.domain.messages import Actor
 
@@ -88,7 +88,7 @@ def _read_filter(request: Request, city: City, now: datetime) -> QueueFilter:
     closed_since = now - CLOSED_WITHIN if since is None else instant("closed_since", since)
     return QueueFilter(
         states=sorted(set(states)) or None,
-        closed_since=closed_since if any(state in TERMINAL for state in states) else None,
+        closed_since=closed_since if any(state in ENDED for state in states) else None,
         categories=categories or None,
         due_before=instant("due_before", due_before) if due_before is not None else None,
         sort=cast("Sort", sort),

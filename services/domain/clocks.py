@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from services.domain import ids
 from services.domain.case import Deadline
 from services.domain.city import NO_CATEGORY, City, LadderStep
-from services.domain.events import Clock, Due
+from services.domain.events import Clock, Due, DueAgain
 from services.domain.limits import Limit, parse_limit
 from services.domain.working_time import WALL, WorkingTime
 
@@ -39,7 +39,9 @@ def set_due(*, city: City, priority: str, clock: Clock, stage: str, limit: Limit
     )
 
 
-def set_again(due: Due, *, before: Deadline | None, city: City, priority: str, now: datetime) -> Due:
+def set_again(
+    due: DueAgain, *, before: Deadline | None, city: City, priority: str, now: datetime
+) -> DueAgain:
     """A due that takes another's place: what was counted stays, and nothing is told a second time.
 
     Warnings that would have come by `now` are skipped; so is the breach if `before` had recorded it.

@@ -12,7 +12,7 @@ from services.domain.case import ARCHIVE, Case, Deadline
 from services.domain.city import LAST_STAGE, City
 from services.domain.clocks import ACCEPT
 from services.domain.errors import NotAllowed
-from services.domain.events import Due
+from services.domain.events import Due, DueAgain
 from services.domain.limits import Limit, parse_limit
 from services.domain.messages import Actor, CaseCommand
 from services.domain.routing import find_owner
@@ -149,7 +149,7 @@ def reset(
     *,
     priority: str,
     not_before: datetime | None = None,
-) -> tuple[Due, ...]:
+) -> tuple[DueAgain, ...]:
     """The open owner stages again under other limits, from where each began: what was counted stays counted.
 
     A stage that the case did not have begins with the dispatch.
@@ -173,7 +173,7 @@ def again(
     before: Deadline | None,
     priority: str,
     not_before: datetime | None = None,
-) -> Due:
+) -> DueAgain:
     """One due again: same start, same pauses, same extension."""
     case, city = desk.case, desk.city
     running = before or case.open_deadline("owner", LAST_STAGE)
@@ -188,7 +188,7 @@ def again(
         official = official and also
     if not_before is not None:
         due_at = max(due_at, not_before)
-    due = Due(
+    due = DueAgain(
         clock=cast("Any", clock),
         stage=stage,
         limit=str(limit),

@@ -19,10 +19,7 @@ SuperviseReason = Literal["by_hand", "not_reported_in", "undecided"]
 
 @value
 class Due:
-    """A milestone on a clock as it was set; `next_at` is the instant of `step`, its first ladder step.
-
-    An extension sets a due anew: `extended_by` is its limit, `original_due_at` what was due without it.
-    """
+    """A milestone on a clock as it was set; `next_at` is the instant of `step`, its first ladder step."""
 
     clock: Clock
     stage: str
@@ -32,6 +29,15 @@ class Due:
     official: bool
     step: str | None
     next_at: datetime | None
+
+
+@value
+class DueAgain(Due):
+    """A due that takes another's place: what was counted, and stood still, stays so.
+
+    An extension's limit is `extended_by`; `original_due_at` is what was due without it.
+    """
+
     extended_by: str | None = None
     original_due_at: datetime | None = None
     pauses: tuple[tuple[datetime, datetime], ...] = ()
@@ -99,10 +105,7 @@ class Likeness:
 
 @value
 class Birth:
-    """What a case knows of itself when it begins; the base of its two first events.
-
-    A part of a decomposed case has a `parent_case_id` and no report of its own.
-    """
+    """What a case knows of itself when it begins; the base of its first events."""
 
     report_id: str | None
     root_case_id: str
@@ -116,7 +119,6 @@ class Birth:
     confidential: bool
     received_at: datetime
     grid_code: str | None = None
-    parent_case_id: str | None = None
     recurrence_of: str | None = None
     surge: str | None = None
     aid_hub_code: str | None = None
@@ -136,13 +138,20 @@ class TriageStarted(Birth):
 
 @value
 class CaseFiled(Birth):
-    """Of a case that people had looked at, it says again what they found; a part that waits has its owner."""
+    """Of a case that people had looked at, it says again what they found."""
 
     lane: str
-    hub_code: str = ""
-    level: int = 0
-    owner: str = ""
-    owner_hub_code: str = ""
+
+
+@value
+class PartFiled(CaseFiled):
+    """A part of a decomposed case: it has an owner at once, though it may have to wait for its turn."""
+
+    parent_case_id: str
+    hub_code: str
+    level: int
+    owner: str
+    owner_hub_code: str
 
 
 @value
@@ -270,7 +279,7 @@ class CaseReassigned(Assigned):
 @value
 class VariantSet:
     variant: str | None
-    dues: tuple[Due, ...]
+    dues: tuple[DueAgain, ...]
 
 
 @value
@@ -280,7 +289,7 @@ class CategoryChanged:
     category: str
     priority: str
     dropped: tuple[str, ...]
-    dues: tuple[Due, ...]
+    dues: tuple[DueAgain, ...]
 
 
 @value
@@ -307,7 +316,7 @@ class CaseDecomposed:
 
     parts: tuple[Part, ...]
     ordered: bool
-    dues: tuple[Due, ...]
+    dues: tuple[DueAgain, ...]
 
 
 @value
@@ -342,7 +351,7 @@ class ExtensionRequested:
 @value
 class ExtensionGranted:
     limit: str
-    dues: tuple[Due, ...]
+    dues: tuple[DueAgain, ...]
 
 
 @value
@@ -544,6 +553,7 @@ EVENT_TYPES: dict[str, type[Any]] = {
     for cls in (
         TriageStarted,
         CaseFiled,
+        PartFiled,
         CaseDispatched,
         InfoRequested,
         InfoSupplied,

@@ -60,11 +60,13 @@ def replay(events: Iterable[Event]) -> Case:
 
 
 def _born(event: Event) -> Case:
-    body: e.TriageStarted | e.CaseFiled = event.payload
-    triaged = isinstance(body, e.TriageStarted)
+    body: e.TriageStarted | e.CaseFiled | e.PartFiled = event.payload
+    triage = body if isinstance(body, e.TriageStarted) else None
+    part = body if isinstance(body, e.PartFiled) else None
+    seat = triage or part
     side = Side(
-        triage=body.reason if isinstance(body, e.TriageStarted) else None,
-        parent_case_id=body.parent_case_id,
+        triage=triage.reason if triage else None,
+        parent_case_id=part.parent_case_id if part else None,
         recurrence_of=body.recurrence_of,
         surge=body.surge,
         aid_hub_code=body.aid_hub_code,
@@ -76,16 +78,16 @@ def _born(event: Event) -> Case:
         seq=event.seq,
         stale_seq=event.seq,
         cycle=event.cycle,
-        state="triaging" if triaged else "filed",
-        lane="fast" if isinstance(body, e.TriageStarted) else body.lane,
+        state="triaging" if triage else "filed",
+        lane=getattr(body, "lane", "fast"),
         category=body.category,
         priority=body.priority,
         place_code=body.place_code,
-        hub_code=body.hub_code,
-        level=body.level,
+        hub_code=seat.hub_code if seat else "",
+        level=seat.level if seat else 0,
         supervised_level=None,
-        owner=body.owner,
-        owner_hub_code=body.owner_hub_code,
+        owner=seat.owner if seat else "",
+        owner_hub_code=seat.owner_hub_code if seat else "",
         location_quality=body.location_quality,
         unrouted=body.unrouted,
         confidential=body.confidential,
@@ -97,7 +99,7 @@ def _born(event: Event) -> Case:
         report_id=body.report_id,
         grid_code=body.grid_code,
         side=side if side != Side() else NOTHING_ASIDE,
-        deadlines=set_deadlines(body.dues, event.seq) if isinstance(body, e.TriageStarted) else (),
+        deadlines=set_deadlines(triage.dues, event.seq) if triage else (),
     )
 
 
@@ -113,12 +115,18 @@ def set_deadlines(dues: tuple[Due, ...], seq: int) -> tuple[Deadline, ...]:
             official=due.official,
             step=due.step,
             next_at=due.next_at,
-            pauses=due.pauses,
-            extended_by=due.extended_by,
-            original_due_at=due.original_due_at,
+            **_carried(due),
         )
         for due in dues
     )
+
+
+def _carried(due: Due) -> Changes:
+    if not isinstance(due, e.DueAgain):
+        return {}
+    return {
+        "pauses": due.pauses, "extended_by": due.extended_by, "original_due_at": due.original_due_at,
+    }  # fmt: skip
 
 
 def _filed(case: Case, event: Event, body: e.CaseFiled) -> Changes:

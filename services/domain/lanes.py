@@ -10,7 +10,7 @@ from services.domain.case import Case
 from services.domain.city import LAST_STAGE
 from services.domain.deciding import Desk, On, Seat, seat_for
 from services.domain.errors import NotAllowed
-from services.domain.events import Due, Invitation, Part
+from services.domain.events import Due, DueAgain, Invitation, Part
 from services.domain.messages import WantedPart
 from services.domain.routing import find_owner
 
@@ -47,7 +47,7 @@ def _part(desk: Desk, one: WantedPart, index: int, begins: bool) -> tuple[Part, 
         raise NotAllowed("invalid", "is not a category of the city", f"parts[{index}].category")
     child_id = ids.case_id(desk.now, f"{desk.command.command_id}:{index}")
     number = f"{case.number}.{len(case.side.parts) + index + 1}"
-    filed = events.CaseFiled(
+    filed = events.PartFiled(
         report_id=None,
         root_case_id=case.root_case_id,
         number=number,
@@ -89,7 +89,7 @@ def _resolve_dues(body: Any) -> tuple[Due, ...]:
     return tuple(due for due in getattr(body, "dues", ()) if due.stage == LAST_STAGE)
 
 
-def _fixed(desk: Desk, last: datetime) -> tuple[Due, ...]:
+def _fixed(desk: Desk, last: datetime) -> tuple[DueAgain, ...]:
     """max(child due) and a margin, but no later than the citizen's due and one extension.
 
     A due that has passed stays passed: taking a case apart mends no breach.
@@ -106,7 +106,7 @@ def _fixed(desk: Desk, last: datetime) -> tuple[Due, ...]:
         if known is not None and known.extension is not None and not case.side.extended:
             most, _ = clocks.longer(known.extension, most, city)
         due_at = min(due_at, max(most, row.due_at))
-    due = Due(
+    due = DueAgain(
         clock="owner",
         stage=LAST_STAGE,
         limit=row.limit,

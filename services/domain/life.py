@@ -78,6 +78,7 @@ LIFE: tuple[Move, ...] = (
     Move("detach",            "dispatcher", OPEN,              None,          "ReportRemoved",        False),
     Move("detach",            "system",     ("attached",),     "triaging",    "ReportDetached",       True),
     Move("file_case",         "dispatcher", ("triaging",),     "filed",       "CaseFiled",            True),
+    Move("split",             "system",     (),                "filed",       "PartFiled",            True),
     Move("dispatch",          "system",     ("filed",),        "dispatched",  "CaseDispatched",       True),
     # who has it
     Move("accept",            "owner",      ("dispatched",),   "accepted",    "CaseAccepted",         True),

@@ -76,6 +76,8 @@ class SubmitReport:
     captured_at: datetime | None = None
     visibility: Visibility = "masked"
     photos: tuple[str, ...] = ()
+    on_behalf: bool = False
+    """Reported for somebody else, whose contact it carries."""
     sealed: Sealed | None = None
 
     @property

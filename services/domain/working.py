@@ -10,7 +10,7 @@ from services.domain.case import Deadline
 from services.domain.city import LAST_STAGE, WAITING_FOR_REPORTER
 from services.domain.deciding import DECISION, VERIFY, Desk, archive_due, limits_of
 from services.domain.errors import NotAllowed
-from services.domain.events import Due
+from services.domain.events import DueAgain
 from services.domain.limits import Limit, parse_limit
 from services.domain.moved_dues import run_on
 from services.domain.triage import resumed, within
@@ -61,9 +61,9 @@ def decide_extension(desk: Desk) -> tuple[Any, ...]:
     return (events.ExtensionGranted(limit=str(limit), dues=dues),)
 
 
-def _longer(row: Deadline, limit: Limit, desk: Desk) -> Due:
+def _longer(row: Deadline, limit: Limit, desk: Desk) -> DueAgain:
     due_at, official = clocks.longer(limit, row.due_at, desk.city)
-    due = Due(
+    due = DueAgain(
         clock=row.clock,
         stage=row.stage,
         limit=row.limit,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,10 +20,11 @@ from services.adapters.clock import Clock
 from services.domain import ids
 from services.domain.case import Case
 from services.domain.city import City
-from services.domain.events import Event
-from services.domain.filing import file_report
+from services.domain.events import Birth, Event
+from services.domain.filing import Known, file_report
 from services.domain.geo import Point
-from services.domain.messages import CaseCommand, Content, DeadLetter, Outcome, SubmitReport
+from services.domain.homes import report_home
+from services.domain.messages import AttachCase, CaseCommand, Content, DeadLetter, Outcome, SubmitReport
 from services.domain.place import place
 from services.domain.settling import Settled, settle
 from services.router.reading import Read, dead_letter
@@ -88,16 +89,11 @@ class _Work:
             next_offsets[at] = max(next_offsets.get(at, 0), one.incoming.offset + 1)
         async with book.transaction() as tx:
             await tx.lock_progress(list(next_offsets))  # (b)
-            case_ids = sorted(
-                {r.message.case_id for r in first.values() if isinstance(r.message, CaseCommand)}
-            )
-            if case_ids:
-                await tx.lock_families(case_ids)  # (c)
             city, areas = await tx.active_city()
-            earlier = await tx.outcomes(list(first))  # (d)
-            if case_ids:
-                self._before = await tx.cases(case_ids)
-                self._after = dict(self._before)
+            named = {case_id for r in first.values() for case_id in _named(r)}
+            self._before = await _locked(tx, named)  # (c), (d)
+            self._after = dict(self._before)
+            earlier = await tx.outcomes(list(first))
             fresh = [one for one in first.values() if one.command_id not in earlier]
             self._decide(fresh, city, areas)  # (e)
             await self._write(tx)  # (f)
@@ -137,7 +133,8 @@ class _Work:
             point=point,
             accuracy_m=content.location.accuracy_m if content.location else None,
         )
-        settled = file_report(report, place=stands, city=city, now=now)
+        known = Known(danger=city.policy.danger(content.text))
+        settled = file_report(report, place=stands, city=city, now=now, known=known)
         case = settled.case
         self._reports.append(
             (
@@ -151,6 +148,7 @@ class _Work:
                 report.captured_at,
                 now,
                 report.photos,
+                report.on_behalf,
             )
         )
         if content != Content():
@@ -173,17 +171,27 @@ class _Work:
                 )
             )
             return
-        settled = settle(case, command, now=now, city=city)
+        settled = settle(case, command, now=now, city=city, others=self._near(case, command))
         if content.text and settled.refusal is None:
             self._words.append((command.command_id, case.case_id, content.text))
         self._take(command.command_id, settled, now)
 
+    def _near(self, case: Case, command: CaseCommand) -> dict[str, Case]:
+        """The other cases that the command names or that may change with this one."""
+        near: dict[str, Case] = {}
+        wanted = set(case.relatives)
+        if isinstance(command.payload, AttachCase):
+            wanted.add(command.payload.to_case_id)
+        while wanted:
+            found = {one: self._after[one] for one in wanted if one in self._after and one != case.case_id}
+            near |= found
+            wanted = {one for other in found.values() for one in other.relatives} - {*near, case.case_id}
+        return near
+
     def _take(self, command_id: str, settled: Settled, now: datetime) -> None:
         case, refusal = settled.case, settled.refusal
-        self._after[case.case_id] = case
+        self._after |= {**settled.others, case.case_id: case}
         self._events += settled.events
-        written = settled.events
-        ranges = ((case.case_id, written[0].seq, written[-1].seq),) if written else ()
         self._outcomes.append(
             Outcome(
                 command_id=command_id,
@@ -193,7 +201,7 @@ class _Work:
                 code=refusal.code if refusal else None,
                 detail=refusal.detail if refusal else None,
                 field=refusal.field if refusal else None,
-                events=ranges,
+                events=_ranges(settled.events),
             )
         )
 
@@ -206,6 +214,7 @@ class _Work:
             changed_at=self._clock.now(),
         )
         await tx.insert("reports", rows.REPORTS, self._reports)
+        await tx.move_reports(dict(home for event in self._events if (home := _moved(event)) is not None))
         private = [row[0] for row in (*self._contents, *self._words)]
         erased = await tx.erased(private) if private else set()
         contents = [row for row in self._contents if row[0] not in erased]
@@ -221,6 +230,38 @@ class _Work:
         filed = Counter((str(c.level), city.categories[c.category].kind, c.priority) for c in self._filed)
         for labels, count in filed.items():
             metrics.cases_filed_total.labels(*labels).inc(count)
+
+
+def _named(read: Read) -> Iterator[str]:
+    if isinstance(read.message, CaseCommand):
+        yield read.message.case_id
+        if isinstance(read.message.payload, AttachCase):
+            yield read.message.payload.to_case_id
+
+
+async def _locked(tx: Transaction, named: set[str]) -> dict[str, Case]:
+    """These cases and all that may change with them, each family's root locked before any is read."""
+    cases: dict[str, Case] = {}
+    wanted = named
+    while wanted:
+        await tx.lock_families(sorted(wanted))
+        cases |= await tx.cases(sorted(wanted))
+        wanted = {one for case in cases.values() for one in case.relatives} - cases.keys() - named
+        named |= wanted
+    return cases
+
+
+def _moved(event: Event) -> tuple[str, str] | None:
+    """A report that has a new home; with the first event of its case it is written there at once."""
+    return report_home(event) if not isinstance(event.payload, Birth) else None
+
+
+def _ranges(written: Sequence[Event]) -> tuple[tuple[str, int, int], ...]:
+    """What a message wrote, case by case in the order of their first events."""
+    of_case: dict[str, list[int]] = {}
+    for event in written:
+        of_case.setdefault(event.case_id, []).append(event.seq)
+    return tuple((case_id, seqs[0], seqs[-1]) for case_id, seqs in of_case.items())
 
 
 def _where(error: Exception) -> str:

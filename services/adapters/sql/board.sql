@@ -20,7 +20,7 @@ WITH chosen AS NOT MATERIALIZED (
                AND (c.hub_code = ANY ($3::text[]) OR c.hub_code <> ALL ($4::text[]))))
       AND ($5::text IS NULL OR (c.owner = $5 AND c.owner_hub_code = $2))
       -- Closed cases are without end. changed_at is never much before closed_at: its index skips the pages of old ones.
-      AND ((c.closed_at IS NULL AND $6::text[] IS DISTINCT FROM '{closed}')
+      AND ((c.closed_at IS NULL AND ($6::text[] <@ '{closed,archived,declined,redirected,attached,withdrawn}') IS NOT TRUE)
            OR ($7::timestamptz IS NOT NULL AND c.closed_at >= $7 AND c.changed_at >= $7 - interval '1 minute'))
       AND ($6::text[] IS NULL OR c.state = ANY ($6))
       AND ($8::text[] IS NULL OR c.category = ANY ($8))

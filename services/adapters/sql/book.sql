@@ -48,26 +48,29 @@ ORDER BY e.case_id, e.seq
 -- name: erased
 SELECT id FROM private.erased WHERE id = ANY ($1::uuid[])
 
+-- A changed row comes whole, as a value of the table's own type.
 -- name: update_cases
-UPDATE cases c SET seq = t.seq, stale_seq = t.stale_seq, cycle = t.cycle, state = t.state, hub_code = t.hub_code,
-    level = t.level, supervised_level = t.supervised_level, owner = t.owner, owner_hub_code = t.owner_hub_code,
-    rework_count = t.rework_count, accepted_at = t.accepted_at, resolved_at = t.resolved_at, closed_at = t.closed_at,
-    outcome = t.outcome, unverified = t.unverified, handler_ref = t.handler_ref, handler_unit = t.handler_unit,
-    handler_hubs = t.handler_hubs::text[], due_at = t.due_at, last_event_at = t.last_event_at,
-    city_version = t.city_version, unrouted = t.unrouted, changed_at = $22
-FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::int[], $8::int[], $9::text[],
-    $10::text[], $11::int[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::bool[],
-    $17::text[], $18::text[], $19::text[], $20::timestamptz[], $21::timestamptz[], $25::int[], $26::bool[])
-    AS t(case_id, seq, stale_seq, cycle, state, hub_code, level, supervised_level, owner, owner_hub_code,
-    rework_count, accepted_at, resolved_at, closed_at, outcome, unverified, handler_ref, handler_unit, handler_hubs,
-    due_at, last_event_at, city_version, unrouted)
-WHERE c.case_id = t.case_id AND c.case_id BETWEEN $23 AND $24
+UPDATE cases c SET seq = t.seq, stale_seq = t.stale_seq, cycle = t.cycle, state = t.state, lane = t.lane,
+    category = t.category, priority = t.priority, place_code = t.place_code, hub_code = t.hub_code, level = t.level,
+    supervised_level = t.supervised_level, owner = t.owner, owner_hub_code = t.owner_hub_code,
+    location_quality = t.location_quality, unrouted = t.unrouted, confidential = t.confidential,
+    report_count = t.report_count, rework_count = t.rework_count, dispatched_at = t.dispatched_at,
+    accepted_at = t.accepted_at, resolved_at = t.resolved_at, closed_at = t.closed_at, outcome = t.outcome,
+    unverified = t.unverified, handler_ref = t.handler_ref, handler_unit = t.handler_unit, handler_hubs = t.handler_hubs,
+    due_at = t.due_at, last_event_at = t.last_event_at, city_version = t.city_version, changed_at = t.changed_at,
+    grid_code = t.grid_code, side = t.side
+FROM unnest($1::cases[]) AS t
+WHERE c.case_id = t.case_id AND c.case_id BETWEEN $2 AND $3
 
 -- name: update_deadlines
 UPDATE deadlines d SET due_at = t.due_at, official = t.official, step = t.step, next_at = t.next_at,
-    met_at = t.met_at, closed_at = t.closed_at, pauses = t.pauses::timestamptz[]
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::bool[], $7::text[],
-    $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[])
-    AS t(case_id, clock, stage, set_seq, due_at, official, step, next_at, met_at, closed_at, pauses)
+    met_at = t.met_at, closed_at = t.closed_at, pauses = t.pauses
+FROM unnest($1::deadlines[]) AS t
 WHERE d.case_id = t.case_id AND d.clock = t.clock AND d.stage = t.stage AND d.set_seq = t.set_seq
-    AND d.case_id BETWEEN $12 AND $13
+    AND d.case_id BETWEEN $2 AND $3
+
+-- A report that came to another case, or left it.
+-- name: move_reports
+UPDATE reports r SET case_id = t.case_id
+FROM unnest($1::uuid[], $2::uuid[]) AS t(report_id, case_id)
+WHERE r.report_id = t.report_id
