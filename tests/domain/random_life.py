@@ -63,12 +63,16 @@ def city_at(command: CaseCommand, later: City = IN_OFFICIAL_YEARS) -> City:
 
 @dataclass
 class Walk:
-    """One life: every message, what it made, and the case at its end; `family` holds its parts as well."""
+    """One life: every message, what it made, and the case at its end; `family` holds its parts as well.
+
+    `taken` are the messages to the case itself, `all_taken` those to its parts too.
+    """
 
     report: SubmitReport
     case: Case
     events: list[Event]
     taken: list[tuple[CaseCommand, datetime, Settled]] = field(default_factory=list)
+    all_taken: list[tuple[CaseCommand, datetime, Settled]] = field(default_factory=list)
     family: dict[str, Case] = field(default_factory=dict)
     family_events: list[Event] = field(default_factory=list)
 
@@ -100,6 +104,7 @@ def walk(seed: int, length: int = 45, later: City = IN_OFFICIAL_YEARS) -> Walk:
         life.family |= {**settled.others, whose: settled.case}
         life.family_events += settled.events
         life.events += [one for one in settled.events if one.case_id == life.case.case_id]
+        life.all_taken.append((command, now, settled))
         if whose == life.case.case_id:
             life.taken.append((command, now, settled))
         life.case = life.family[life.case.case_id]

@@ -14,7 +14,7 @@ from services.adapters.clock import Clock
 from services.domain import ids
 from services.domain.case import NEVER
 from services.domain.evolve import replay
-from services.domain.messages import SYSTEM_ACTOR, Content, Location
+from services.domain.messages import Actor, SYSTEM_ACTOR, Content, Location
 from tests.domain.small_case import COUNTABLE, REPORTER, T0, WORKS, WORKS_OF_T2, at, dispatcher
 from tests.integration import one_database
 from tests.integration.router_desk import (
@@ -84,6 +84,7 @@ async def test_a_report_becomes_rows_and_messages(desk: Desk, db: Database) -> N
         "captured_at": at(-1),
         "received_at": T0,
         "photos": ["a" * 32, "b" * 32],
+        "on_behalf": False,
     }
     content = await db.conn.fetchrow("SELECT * FROM private.report_contents")
     assert content is not None
@@ -107,8 +108,10 @@ async def test_a_report_becomes_rows_and_messages(desk: Desk, db: Database) -> N
 
 
 async def test_a_case_without_dues_sorts_last_in_the_book(desk: Desk, db: Database) -> None:
-    report = Inbox().report("fire")
-    await desk.handle(report)
+    inbox = Inbox()
+    report = inbox.report("pothole")
+    who = Actor(ref=f"report:{message_of(report).report_id}", roles=("reporter",))
+    await desk.handle(report, inbox.command(case_of(report), "withdraw", who))
     assert await db.value("SELECT due_at = 'infinity' FROM cases")
     assert (await db.case(case_of(report))).due_at == NEVER
 
@@ -144,7 +147,7 @@ async def test_a_report_is_placed_by_its_sealed_point(desk: Desk, db: Database) 
     }
 
 
-async def test_a_case_that_somebody_gave_to_a_unit_is_no_longer_unrouted_in_the_book(
+async def test_a_case_that_somebody_found_the_place_of_is_no_longer_unrouted_in_the_book(
     desk: Desk, db: Database
 ) -> None:
     inbox = Inbox()
@@ -152,7 +155,7 @@ async def test_a_case_that_somebody_gave_to_a_unit_is_no_longer_unrouted_in_the_
     await desk.handle(report)
     assert (await db.case(case_of(report))).unrouted
     await desk.handle(
-        inbox.command(case_of(report), "reassign", dispatcher("C"), owner="works", hub_code="T1")
+        inbox.command(case_of(report), "file_case", dispatcher("C"), category="pothole", hub_code="V12")
     )
     case = await db.case(case_of(report))
     assert (case.unrouted, case.owner, case.hub_code) == (False, "works", "T1")

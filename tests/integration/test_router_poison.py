@@ -367,7 +367,6 @@ async def test_odd_words_are_kept_as_they_came(desk: Desk, db: Database) -> None
     odd = 'a"b\\c,{d}\t\n\\N\\.\u2028😀'
     report = inbox.report(odd, hub_code=odd, content=Content(text=odd, name=odd, phone=odd))
     actor = Actor(ref=odd, roles=("unit",), hubs=("T1", odd), unit="town_desk")
-    kinds = ("accept", "start_work")
     case = case_of(report)
     said = await desk.handle(
         report,
@@ -382,7 +381,11 @@ async def test_odd_words_are_kept_as_they_came(desk: Desk, db: Database) -> None
     )
     # the case is unrouted at the root (its hub is not known), whose desk dispatcher has odd hubs
     desk_actor = Actor(ref=odd, roles=("dispatcher",), hubs=("C", odd, ""))
-    await desk.handle(*(inbox.command(case, kind, desk_actor, received_at=at(0.1)) for kind in kinds))
+    await desk.handle(
+        inbox.command(case, "file_case", desk_actor, received_at=at(0.1), category="pothole"),
+        inbox.command(case, "accept", desk_actor, received_at=at(0.1)),
+        inbox.command(case, "start_work", desk_actor, received_at=at(0.1)),
+    )
     done = inbox.command(case, "submit_resolution", desk_actor, received_at=at(0.2), outcome="fixed")
     assert (await desk.handle(done)).outcome(done).outcome == "applied"
     assert (await db.case(case)).handler_hubs == ("C", odd, "")
