@@ -306,8 +306,9 @@ class City:
 
         A stage may say whose it is: `report_in:water_co@320506` climbs as `report_in`.
         """
-        stage = stage.partition(":")[0]
-        own = WAITS.get(stage) or self._steps.get((clock, stage))
+        own = self._steps.get((clock, stage))
+        if own is None and ":" in stage:
+            own = self._steps.get((clock, stage.partition(":")[0]))
         return own if own is not None else self._steps.get((clock, ANY_STAGE), ())
 
     def higher(self, priority: str) -> str:
@@ -357,6 +358,6 @@ def _children(hubs: Mapping[str, Hub]) -> dict[str, tuple[str, ...]]:
 
 def _steps(ladder: tuple[LadderStep, ...]) -> dict[tuple[str, str], tuple[LadderStep, ...]]:
     steps: dict[tuple[str, str], list[LadderStep]] = {}
-    for step in ladder:
+    for step in (*ladder, *(step for wait in WAITS.values() for step in wait)):
         steps.setdefault((step.clock, step.stage), []).append(step)
     return {of: tuple(sorted(rungs, key=lambda rung: rung.percent)) for of, rungs in steps.items()}

@@ -11,6 +11,7 @@ from services.domain import events as e
 from services.domain.case import ENDED, NOTHING_ASIDE, AttachedReport, Case, Deadline, Request, Side
 from services.domain.events import Due, Event, ReopenedDue
 from services.domain.life import move_of
+from services.domain.value import changed
 
 Changes = dict[str, Any]
 
@@ -47,7 +48,7 @@ def evolve(case: Case | None, event: Event) -> Case:
             changes["side"] = replace(side, request=None, backlogged=False)
     elif case.state in ENDED and state not in ENDED:
         changes["closed_at"] = None
-    return replace(case, **changes)
+    return changed(case, changes)
 
 
 def replay(events: Iterable[Event]) -> Case:
@@ -64,13 +65,15 @@ def _born(event: Event) -> Case:
     triage = body if isinstance(body, e.TriageStarted) else None
     part = body if isinstance(body, e.PartFiled) else None
     seat = triage or part
-    side = Side(
-        triage=triage.reason if triage else None,
-        parent_case_id=part.parent_case_id if part else None,
-        recurrence_of=body.recurrence_of,
-        surge=body.surge,
-        aid_hub_code=body.aid_hub_code,
-    )
+    side = NOTHING_ASIDE
+    if seat or body.recurrence_of or body.surge:
+        side = Side(
+            triage=triage.reason if triage else None,
+            parent_case_id=part.parent_case_id if part else None,
+            recurrence_of=body.recurrence_of,
+            surge=body.surge,
+            aid_hub_code=body.aid_hub_code,
+        )
     return Case(
         case_id=event.case_id,
         root_case_id=body.root_case_id,
@@ -98,35 +101,30 @@ def _born(event: Event) -> Case:
         city_version=event.city_version,
         report_id=body.report_id,
         grid_code=body.grid_code,
-        side=side if side != Side() else NOTHING_ASIDE,
+        side=side,
         deadlines=set_deadlines(triage.dues, event.seq) if triage else (),
     )
 
 
 def set_deadlines(dues: tuple[Due, ...], seq: int) -> tuple[Deadline, ...]:
-    return tuple(
-        Deadline(
-            clock=due.clock,
-            stage=due.stage,
-            set_seq=seq,
-            limit=due.limit,
-            start_at=due.start_at,
-            due_at=due.due_at,
-            official=due.official,
-            step=due.step,
-            next_at=due.next_at,
-            **_carried(due),
-        )
-        for due in dues
+    return tuple([_deadline(due, seq) for due in dues])
+
+
+def _deadline(due: Due, seq: int) -> Deadline:
+    row = Deadline(
+        clock=due.clock,
+        stage=due.stage,
+        set_seq=seq,
+        limit=due.limit,
+        start_at=due.start_at,
+        due_at=due.due_at,
+        official=due.official,
+        step=due.step,
+        next_at=due.next_at,
     )
-
-
-def _carried(due: Due) -> Changes:
     if not isinstance(due, e.DueAgain):
-        return {}
-    return {
-        "pauses": due.pauses, "extended_by": due.extended_by, "original_due_at": due.original_due_at,
-    }  # fmt: skip
+        return row
+    return replace(row, pauses=due.pauses, extended_by=due.extended_by, original_due_at=due.original_due_at)
 
 
 def _filed(case: Case, event: Event, body: e.CaseFiled) -> Changes:

@@ -91,7 +91,6 @@ def file_report(
         written.write(case_id, page, SYSTEM)
     if known.like and not way.confidential:
         written.write(case_id, events.DuplicatesSuggested(candidates=known.like), SYSTEM)
-    written.pass_steps(case_id)
     return written.settled(case_id)
 
 

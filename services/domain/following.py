@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,26 +16,23 @@ from services.domain.moved_dues import run_on
 _A_DAY = timedelta(days=1)
 
 
-def follow(before: Case | None, case: Case, body: Any, *, now: datetime, city: City) -> Iterator[Any]:
-    """Bodies for the same case, in order. `before` is the case as the event found it."""
-    match body:
-        case events.SlaBreached():
-            yield from _breached(case, body)
-        case events.WaitEnded():
-            yield from _waited(case, body, now, city)
-        case events.CaseEscalated():
-            yield from _off_duty(case, body.to_level, now, city)
-        case events.VerificationFailed():
-            if case.rework_count >= city.policy.most_reworks and not case.side.problem_ticket:
-                yield _problem_ticket(case, "reworks", city)
-        case events.CaseReassigned() | events.ReturnApproved():
-            if case.side.assignments >= city.policy.most_owners and not case.side.problem_ticket:
-                yield _problem_ticket(case, "owners", city)
-        case events.ReportAdded():
-            yield from _many_reporters(case, now, city)
+def follow(case: Case, body: Any, *, now: datetime, city: City) -> Iterable[Any]:
+    """Bodies for the same case, in order; `case` is as the event left it."""
+    after = _AFTER.get(type(body))
+    return after(case, body, now, city) if after else ()
 
 
-def _breached(case: Case, body: events.SlaBreached) -> Iterator[Any]:
+def _reworked(case: Case, body: Any, now: datetime, city: City) -> Iterator[Any]:
+    if case.rework_count >= city.policy.most_reworks and not case.side.problem_ticket:
+        yield _problem_ticket(case, "reworks", city)
+
+
+def _handed_over(case: Case, body: Any, now: datetime, city: City) -> Iterator[Any]:
+    if case.side.assignments >= city.policy.most_owners and not case.side.problem_ticket:
+        yield _problem_ticket(case, "owners", city)
+
+
+def _breached(case: Case, body: events.SlaBreached, now: datetime, city: City) -> Iterator[Any]:
     if body.clock == "owner" and body.stage == LAST_STAGE and case.side.extended and not case.side.backlogged:
         yield events.CaseBacklogged()
     elif body.stage.startswith("report_in:"):
@@ -62,9 +59,9 @@ def _waited(case: Case, body: events.WaitEnded, now: datetime, city: City) -> It
         yield events.CaseSupervised(to_level=max(1, case.level - 1), reason="undecided")
 
 
-def _off_duty(case: Case, level: int, now: datetime, city: City) -> Iterator[Any]:
+def _off_duty(case: Case, body: events.CaseEscalated, now: datetime, city: City) -> Iterator[Any]:
     """Territorial fallback: where nobody sits at the desk that must supervise, the next above is called."""
-    hub = city.at_level(case.hub_code if case.hub_code in city.hubs else city.root, level)
+    hub = city.at_level(case.hub_code if case.hub_code in city.hubs else city.root, body.to_level)
     chain = city.ancestors(hub)
     on_duty = next((one for one in chain if city.on_duty(one, now)), city.root)
     if on_duty != hub:
@@ -76,22 +73,18 @@ def _problem_ticket(case: Case, reason: Any, city: City) -> events.ProblemTicket
     return events.ProblemTicketOpened(reason=reason, hub_code=hub, level=city.hubs[hub].level)
 
 
-def _many_reporters(case: Case, now: datetime, city: City) -> Iterator[Any]:
+def _many_reporters(case: Case, body: Any, now: datetime, city: City) -> Iterator[Any]:
     """Several people within a day: it matters more; many: the tier above must know."""
     reporters = case.reporters
     if not case.open or now - case.received_at > _A_DAY:
         return
     if reporters == city.policy.many_reporters and city.higher(case.priority) != case.priority:
-        yield _raised(case, now, city)
+        yield raised(case, "many_reporters", now=now, city=city)
     if reporters == city.policy.group_reporters and not case.side.group_issue:
         level = max(1, case.level - 1)
         yield events.GroupIssueDeclared(reporters=reporters, to_level=level)
         hub = city.at_level(case.hub_code if case.hub_code in city.hubs else city.root, level)
         yield events.DutyDeskPaged(hub_code=hub, reason="group_issue")
-
-
-def _raised(case: Case, now: datetime, city: City) -> events.PriorityRaised:
-    return raised(case, "many_reporters", now=now, city=city)
 
 
 def raised(case: Case, reason: Any, *, now: datetime, city: City) -> events.PriorityRaised:
@@ -155,3 +148,14 @@ def begin_part(part: Case, *, now: datetime, city: City) -> events.CaseDispatche
             for stage, limit in clocks.owner_limits(city, part.category)
         ),
     )
+
+
+_AFTER: dict[type[Any], Callable[[Case, Any, datetime, City], Iterator[Any]]] = {
+    events.SlaBreached: _breached,
+    events.WaitEnded: _waited,
+    events.CaseEscalated: _off_duty,
+    events.VerificationFailed: _reworked,
+    events.CaseReassigned: _handed_over,
+    events.ReturnApproved: _handed_over,
+    events.ReportAdded: _many_reporters,
+}

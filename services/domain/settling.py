@@ -110,7 +110,7 @@ class Writer:
         self._events.append(event)
         after = self.cases[case_id] = evolve(before, event)
         self._touched.add(case_id)
-        for more in follow(before, after, body, now=self._now, city=self._city):
+        for more in follow(after, body, now=self._now, city=self._city):
             self.write(case_id, more, SYSTEM)
         if after.side.parent_case_id is not None and (before is None or before.state != after.state):
             self._tell_parent(after)
