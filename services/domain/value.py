@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -19,15 +18,15 @@ def value(cls: type[T]) -> type[T]:
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
 
 
+_NAMES: dict[type[Any], tuple[str, ...]] = {}
+
+
 def changed(one: T, changes: Mapping[str, Any]) -> T:
-    """`dataclasses.replace` for a value of many fields, in a third of the time: nothing is checked again."""
-    cls: type[Any] = type(one)
-    other: T = cls.__new__(cls)
-    for name in _names(cls):
+    """`dataclasses.replace` for a value of many fields, in half the time: nothing is checked again."""
+    names = _NAMES.get(type(one))
+    if names is None:
+        names = _NAMES[type(one)] = tuple(field.name for field in fields(one))  # type: ignore[arg-type]
+    other = object.__new__(type(one))
+    for name in names:
         setattr(other, name, changes[name] if name in changes else getattr(one, name))
     return other
-
-
-@cache
-def _names(cls: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cls))
