@@ -10,7 +10,7 @@ from typing import Any
 from services.domain import clocks, events, ids
 from services.domain.beginning import dispatched, promise
 from services.domain.case import Case
-from services.domain.city import City
+from services.domain.city import NO_CATEGORY, City
 from services.domain.deciding import TRIAGE, desk_of, triage_limit
 from services.domain.events import TriageReason
 from services.domain.messages import SYSTEM, Actor, SubmitReport
@@ -81,7 +81,7 @@ def file_report(
                 start_at=now,
             )
         ]
-        if report.category is not None and not way.unrouted:
+        if reason != "no_category":
             dues += promise(way, priority, city, now)
         written.write(
             case_id, events.TriageStarted(**birth, reason=reason, **seat.fields(), dues=tuple(dues)), by
@@ -100,7 +100,7 @@ def _looked_at_first(
     """Danger never waits for people to look; what nobody here works on is passed on by people."""
     if way.category.redirect is not None:
         return "life_safety"
-    if way.unrouted or report.category is None:
+    if way.unrouted or way.category.code == NO_CATEGORY:
         return "no_category"
     if city.priorities[priority].urgent:
         return None

@@ -286,7 +286,7 @@ async def test_a_claim_that_nobody_verifies_lapses_and_says_so(moved: tuple[Stac
         case_id, _ = await file(stack, "public_facility", desk)
         await handler.applied(case_id, "accept")
         await handler.applied(case_id, "start_work")
-        await handler.applied(case_id, "submit_resolution", outcome="fixed")
+        await handler.applied(case_id, "submit_resolution", outcome="unfounded")
         clock.at_least(lapses - timedelta(minutes=5))
         await desk.applied(case_id, "comment", text="not yet")
         assert (await desk.case(case_id))["case"]["state"] == "verifying"

@@ -90,17 +90,26 @@ async def find(reports: list[Report], desks: dict[str, Desk]) -> None:
             "hub_code": report.belongs.hub_code,
             "place_code": report.belongs.place_code,
             "owner": report.belongs.owner,
-            "state": "dispatched",
+            "state": "triaging" if waits_for_people(case["category"]) else "dispatched",
             "lane": "fast",
         }
         assert case["location_quality"] == report.belongs.quality
         assert case["confidential"] == report.belongs.confidential
         category = next(row for row in wuzhong.rows("categories") if row["code"] == case["category"])
         assert case["priority"] == category["priority"]
-        redirected = "redirect:" in category["flags"]
-        assert (case["dues"] == []) is redirected
+        stages = {due["stage"] for due in case["dues"]}
+        assert (stages == {"triage"}) is waits_for_people(case["category"])
         numbers = [flag.partition(":")[2] for flag in category["flags"].split(";") if ":" in flag]
         assert report.answer.get("hotlines", []) == numbers
+
+
+def flags_of(category: str) -> str:
+    return next(row for row in wuzhong.rows("categories") if row["code"] == category)["flags"]
+
+
+def waits_for_people(category: str) -> bool:
+    """What is of no category, and what is for 119 or 120, is looked at by people first."""
+    return category == "other" or "redirect:" in flags_of(category)
 
 
 async def walk_all(reports: list[Report], desks: dict[str, Desk], intake: Intake) -> None:
@@ -129,6 +138,16 @@ async def walk(report: Report, desks: dict[str, Desk], intake: Intake, number: i
     verifier = desks[others[0]]
     assert (await intake.status(code))["status"] == "filed"
     before = await intake.add_photo(code, photo(number))
+    category = report.body.get("category", "other")
+    if "redirect:" in flags_of(category):
+        number_called = flags_of(category).partition("redirect:")[2][:3]
+        passed_on = await handler.applied(case_id, "redirect", to=number_called, receipt="A-1")
+        assert [event["type"] for event in passed_on["events"]] == ["ReportRedirected"]
+        assert (await intake.status(code))["status"] == "redirected"
+        return
+    if category == "other":
+        filed = await handler.applied(case_id, "file_case", category="construction_waste")
+        assert [event["type"] for event in filed["events"]] == ["CaseFiled", "CaseDispatched"]
     accepted = await handler.applied(case_id, "accept")
     assert [event["type"] for event in accepted["events"]] == ["CaseAccepted"]
     assert (await intake.status(code))["status"] == "in_progress"
