@@ -317,6 +317,11 @@ class City:
         at = order.index(priority) if priority in order else 1
         return order[max(0, at - 1)]
 
+    def more_urgent(self, one: str, other: str) -> str:
+        """Of two priorities the higher; one that a later version has dropped does not count."""
+        order = list(self.priorities)
+        return min((p for p in (one, other) if p in order), key=order.index, default=one)
+
     def rules_of(self, priority: str) -> Priority:
         """Its rules; of one that a later version has dropped, the last and most patient one's."""
         return self.priorities.get(priority) or list(self.priorities.values())[-1]

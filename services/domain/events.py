@@ -73,11 +73,12 @@ class RecomputedDue:
 
 @value
 class Part:
-    """A child of a decomposed case as its parent knows it."""
+    """A child of a decomposed case as its parent knows it; a confidential one is shown to its readers alone."""
 
     case_id: str
     number: str
     required: bool
+    confidential: bool
     state: str
     hub_code: str
     owner: str

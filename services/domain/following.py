@@ -111,6 +111,7 @@ def child_events(
         case_id=child.case_id,
         number=child.number,
         required=known.required,
+        confidential=known.confidential,
         state=child.state,
         hub_code=child.hub_code,
         owner=child.owner,

@@ -45,6 +45,8 @@ def _part(desk: Desk, one: WantedPart, index: int, begins: bool) -> tuple[Part, 
     category = one.category or case.category
     if category not in city.categories:
         raise NotAllowed("invalid", "is not a category of the city", f"parts[{index}].category")
+    rules = city.categories[category]
+    secret = case.confidential or rules.confidential
     child_id = ids.case_id(desk.now, f"{desk.command.command_id}:{index}")
     number = f"{case.number}.{len(case.side.parts) + index + 1}"
     filed = events.PartFiled(
@@ -53,11 +55,11 @@ def _part(desk: Desk, one: WantedPart, index: int, begins: bool) -> tuple[Part, 
         number=number,
         channel=None,
         category=category,
-        priority=case.priority,
+        priority=city.more_urgent(case.priority, rules.priority),
         place_code=case.place_code,
         location_quality=case.location_quality,
         unrouted=False,
-        confidential=case.confidential,
+        confidential=secret,
         received_at=desk.now,
         grid_code=case.grid_code,
         parent_case_id=case.case_id,
@@ -72,6 +74,7 @@ def _part(desk: Desk, one: WantedPart, index: int, begins: bool) -> tuple[Part, 
         case_id=child_id,
         number=number,
         required=one.required,
+        confidential=secret,
         state="dispatched" if begins else "filed",
         hub_code=seat.hub_code,
         owner=seat.owner,

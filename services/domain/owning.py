@@ -117,9 +117,7 @@ def set_category(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed("invalid", "a case keeps its place: report it anew under this category", "category")
     if rules.code == case.category:
         raise NotAllowed("invalid", "it is of this category already", "category")
-    order = list(city.priorities)
-    both = [one for one in (case.priority, rules.priority) if one in order]
-    priority = min(both, key=order.index)
+    priority = city.more_urgent(case.priority, rules.priority)
     limits = clocks.owner_limits(city, rules.code, surge=case.side.surge)
     dues = reset(desk, limits, priority=priority)
     citizen = case.open_deadline("citizen", LAST_STAGE)

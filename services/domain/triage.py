@@ -129,11 +129,11 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
     elif stands.hub_code not in city.hubs:
         stands = Place(city.root, None, "low")
     way = route(city=city, category=desk.wanted.category, place=stands, confidential=case.confidential)
-    order = list(city.priorities)
-    raised = [
-        p for p in (case.priority, way.category.priority) if p in order and case.side.triage != "appeal"
-    ]
-    priority = min(raised, key=order.index, default=way.category.priority)
+    was = city.categories.get(case.category)
+    raised = was is not None and was.priority != case.priority
+    priority = way.category.priority
+    if raised:
+        priority = city.more_urgent(priority, case.priority)
     filed = events.CaseFiled(
         report_id=case.report_id,
         root_case_id=case.root_case_id,

@@ -60,10 +60,11 @@ class Intake:
 
 
 class Desk:
-    """A dispatcher at the board. Signs in, and again when the session has ended."""
+    """Somebody at the board, a hub's dispatcher if no other account is named. Signs in again when it must."""
 
-    def __init__(self, url: str, hub: str, password: str = PASSWORD) -> None:
+    def __init__(self, url: str, hub: str, password: str = PASSWORD, *, username: str | None = None) -> None:
         self.hub = hub
+        self._username = username or f"dispatcher-{hub}"
         self.http = httpx.AsyncClient(base_url=url, timeout=SECONDS)
         self._password = password
 
@@ -75,7 +76,7 @@ class Desk:
         await self.http.aclose()
 
     async def sign_in(self) -> None:
-        body = {"username": f"dispatcher-{self.hub}", "password": self._password}
+        body = {"username": self._username, "password": self._password}
         _json(await self.http.post("/v1/session", json=body), 200)
 
     async def get(self, path: str, **parameters: Any) -> httpx.Response:
@@ -112,7 +113,7 @@ class Desk:
     async def applied(self, case_id: str, kind: str, expected_seq: int | None = None, **more: Any) -> Json:
         """The command's 200; `expected_seq` is read first when it is not given."""
         body: Json = {"type": kind, **more}
-        if kind not in ("comment", "add_photos"):
+        if kind not in ("comment", "add_photos", "urge", "report_in"):
             body["expected_seq"] = expected_seq or (await self.case(case_id))["case"]["seq"]
         done = _json(await self.command(case_id, body), 200)
         assert done["outcome"] == "applied", done

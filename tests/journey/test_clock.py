@@ -11,10 +11,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,18 +21,12 @@ from services.adapters.settings import PROJECT
 from tests.console_run import make_data_folder
 from tests.domain.wuzhong import YEAR_2027
 from tests.harness.doors import Desk, Intake
+from tests.harness.moved_clock import MovedClock, local
 from tests.harness.stack import Stack, running_stack, until
 from tests.journey.wuzhong import DISTRICT, FOLDER, rows
 
 VILLAGE = "320506003004"
 TIMER_EVENTS = {"SlaWarning", "SlaBreached", "CaseEscalated", "DutyLeaderAlerted", "VerificationLapsed"}
-ZONE = ZoneInfo("Asia/Shanghai")
-
-
-def local(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=ZONE)
-
-
 Step = tuple[str, float, str, str, str, str, int | None]
 """instant if the report came on the dot, how much of its delay is added, event, clock, stage, step, tier that
 supervises from then on"""
@@ -83,25 +76,6 @@ LADDERS = [
     ("manhole_damaged", "2026-10-30 22:00", URGENT),
     ("public_facility", "2026-11-27 15:30", WEEKEND),
 ]
-
-
-class MovedClock:
-    """The shared offset of all processes. Only ever forward."""
-
-    def __init__(self, folder: Path, begins: datetime) -> None:
-        self.file = folder / "clock-offset"
-        self._offset = (begins - datetime.now(UTC)).total_seconds()
-        self._write()
-
-    def at_least(self, instant: datetime) -> None:
-        """From now on it is that instant, or later."""
-        self._offset = max(self._offset, (instant - datetime.now(UTC)).total_seconds())
-        self._write()
-
-    def _write(self) -> None:
-        draft = self.file.with_suffix(".new")
-        draft.write_text(str(self._offset), "utf-8")
-        draft.replace(self.file)
 
 
 @pytest.fixture(scope="module")
