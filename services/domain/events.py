@@ -73,7 +73,7 @@ class RecomputedDue:
 
 @value
 class Part:
-    """A child of a decomposed case as its parent knows it; a confidential one is shown to its readers alone."""
+    """A child of a decomposed case as its parent knows it; a confidential one is for its readers alone."""
 
     case_id: str
     number: str

@@ -1,4 +1,4 @@
-"""Who is in the golden scenarios: the town of Yuexi and one of its communities, their units, and reporters."""
+"""Who is in the golden scenarios: the town of Yuexi, one of its communities, their units, and reporters."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from services.adapters.settings import PROJECT
 from tests.console_run import make_data_folder
 from tests.domain.wuzhong import YEAR_2027
 from tests.harness.doors import Desk, Intake
-from tests.harness.moved_clock import MovedClock, local
+from tests.harness.moved_clock import ZONE, MovedClock, local
 from tests.harness.stack import Stack, running_stack, until
 from tests.journey.wuzhong import DISTRICT, FOLDER, rows
 
