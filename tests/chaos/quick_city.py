@@ -71,6 +71,7 @@ class Plan:
     """category → seconds; a redirected category is not there"""
     milestones: dict[str, list[tuple[str, int]]]
     verify: dict[str, int]
+    triage: dict[str, int]
     supervise_after: dict[str, int]
     ladder: dict[tuple[str, str], list[Rung]]
 
@@ -96,6 +97,7 @@ def plan() -> Plan:
             for row in categories
         },
         verify={row["priority"]: _seconds(row["verify"]) for row in priorities},
+        triage={row["priority"]: _seconds(row["triage"]) for row in priorities},
         supervise_after={
             row["priority"]: _seconds(row["supervise_after"]) for row in priorities if row["supervise_after"]
         },

@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
+from services.adapters.rows import side_text
 from services.domain.case import Case, Deadline
 from services.domain.events import EVENT_TYPES, Event
 from services.domain.evolve import replay
 from tests.chaos.seen import Seen
 
-_CASE = [field.name for field in fields(Case) if field.name != "deadlines"]
+_CASE = [field.name for field in fields(Case) if field.name not in ("deadlines", "side")]
 _DEADLINE = [field.name for field in fields(Deadline) if field.name not in ("limit", "pauses")]
 
 
@@ -21,6 +22,11 @@ def replay_gives_the_rows(seen: Seen) -> Iterator[str]:
     for case_id, row in seen.cases.items():
         case = replay(_event(event) for event in seen.events.get(case_id, []))
         yield from _differences(case_id, {name: _plain(getattr(case, name)) for name in _CASE}, row)
+        side, replayed_side = (
+            msgspec.json.decode(one or "null") for one in (row["side"], side_text(case.side))
+        )
+        if side != replayed_side:
+            yield f"{case_id}: side is {side}, replayed {replayed_side}"
         if row["due_at"] != case.due_at and case.due_at.year < 9999:
             yield f"{case_id}: due_at is {row['due_at']}, replayed {case.due_at}"
         rows = {(d["clock"], d["stage"], d["set_seq"]): d for d in seen.deadlines.get(case_id, [])}

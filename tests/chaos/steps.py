@@ -68,6 +68,12 @@ class Story:
             # Before anything else is decided on a case, what has come is passed.
             self.wrong += (f"{name} should have been passed before {kind} ({seq})" for name in self._due(now))
         match kind:
+            case "TriageStarted":
+                self.category, self.priority = body["category"], body["priority"]
+                self.level = level(body["hub_code"])
+                self._set("owner", "triage", seq, now)
+            case "ProblemTicketOpened":
+                self.level = body["level"]
             case "CaseFiled":
                 self.category, self.priority = body["category"], body["priority"]
             case "CaseDispatched":
@@ -100,9 +106,15 @@ class Story:
         if kind in _CLOSING:
             for clock in self.clocks:
                 clock.closed |= clock.runs
+            # the archive is a month away: none of its steps comes in a storm
+            self.clocks.append(Clock("owner", "archive", seq, now, limit=0, closed=True))
 
     def _set(self, clock: str, stage: str, seq: int, now: datetime) -> None:
-        limits = {**dict(self.city.milestones[self.category]), "verify": self.city.verify[self.priority]}
+        limits = {
+            **dict(self.city.milestones[self.category]),
+            "verify": self.city.verify[self.priority],
+            "triage": self.city.triage[self.priority],
+        }
         if self.category in self.city.accept:
             limits["accept"] = self.city.accept[self.category]
         if stage in limits:
