@@ -103,5 +103,12 @@ class Slot:
         self._conn.terminate()
 
 
+async def hold_all(conn: asyncpg.Connection[asyncpg.Record], kind: int) -> None:
+    """Take every slot of the kind as long as `conn` lives, or SlotTaken."""
+    for number in range(_MOST):
+        if not await _try_lock(conn, kind, number):
+            raise SlotTaken(f"slot {number} is held")
+
+
 async def _try_lock(conn: asyncpg.Connection[asyncpg.Record], kind: int, number: int) -> bool:
     return bool(await conn.fetchval("SELECT pg_try_advisory_lock($1, $2)", kind, number))

@@ -14,6 +14,7 @@ from services.console import calendar, city, dead_letters, staff
 from services.console.due import due
 from services.console.explain import explain
 from services.console.feed import feed
+from services.console.rebuild import rebuild
 from services.console.run import run
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command("run")(run)
 app.command("feed")(feed)
 app.command("due")(due)
 app.command("explain")(explain)
+app.command("rebuild")(rebuild)
 app.add_typer(city.app, name="city")
 app.add_typer(calendar.app, name="calendar")
 app.add_typer(staff.app, name="staff")

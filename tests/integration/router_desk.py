@@ -40,6 +40,7 @@ from services.domain.messages import (
 )
 from services.router.reading import Incoming
 from services.router.worker import Worker
+from tests.domain.random_life import Walk
 from tests.domain.small_case import COUNTABLE, T0
 
 SECRET = b"x" * 32
@@ -143,6 +144,23 @@ class Inbox:
 
 def message_of(incoming: Incoming) -> Any:
     return codec.decode(incoming.headers, incoming.value)
+
+
+def messages_of(life: Walk, inbox: Inbox) -> list[Incoming]:
+    """Its report and every command, on one partition."""
+    partition = int(life.case.case_id[-2:], 16) % 8
+    return [
+        inbox.put(codec.REPORTS, codec.report_record(life.report), partition=partition),
+        *(
+            inbox.put(
+                codec.CASE_COMMANDS,
+                codec.command_record(command, "board"),
+                partition=partition,
+                appended_at=now,
+            )
+            for command, now, _ in life.all_taken
+        ),
+    ]
 
 
 def case_of(report: Incoming) -> str:

@@ -15,13 +15,11 @@ from datetime import UTC
 import pytest
 import pytest_asyncio
 
-from services.adapters import codec
 from services.adapters.clock import Clock
 from services.domain.events import Event, ReopenedDue
 from services.domain.evolve import replay
 from services.domain.messages import Outcome
-from services.router.reading import Incoming
-from tests.domain.random_life import Walk, walk
+from tests.domain.random_life import walk
 from tests.domain.small_case import CITY
 from tests.integration import one_database
 from tests.integration.router_desk import (
@@ -33,6 +31,7 @@ from tests.integration.router_desk import (
     load_city,
     looking,
     message_of,
+    messages_of,
     wait_for,
 )
 
@@ -59,23 +58,6 @@ async def db(book_url: str) -> AsyncIterator[Database]:
         yield db
 
 
-def messages(life: Walk, inbox: Inbox) -> list[Incoming]:
-    partition = int(life.case.case_id[-2:], 16) % 8
-    first = inbox.put(codec.REPORTS, codec.report_record(life.report), partition=partition)
-    return [
-        first,
-        *(
-            inbox.put(
-                codec.CASE_COMMANDS,
-                codec.command_record(command, "board"),
-                partition=partition,
-                appended_at=now,
-            )
-            for command, now, _ in life.all_taken
-        ),
-    ]
-
-
 def comparable(event: Event) -> Event:
     """The book is version 1 of the city; the order of rows inside a body is no fact."""
     body = event.payload
@@ -97,7 +79,7 @@ async def test_lives_in_batches_stand_in_the_book_as_they_were_decided(desk: Des
     inbox = Inbox()
     # this book has one version of the city: nothing becomes official in it
     lives = [walk(1000 + seed, later=CITY) for seed in range(40)]
-    waiting = [messages(life, inbox) for life in lives]
+    waiting = [messages_of(life, inbox) for life in lives]
     said_of: dict[str, tuple[str, str | None, str | None]] = {}
     while any(waiting):
         batch = []
@@ -126,7 +108,7 @@ async def test_lives_in_batches_stand_in_the_book_as_they_were_decided(desk: Des
 async def test_lives_that_are_all_replayed_change_nothing(desk: Desk, db: Database) -> None:
     inbox = Inbox()
     lives = [walk(2000 + seed, length=25) for seed in range(10)]
-    batch = [message for life in lives for message in messages(life, inbox)]
+    batch = [message for life in lives for message in messages_of(life, inbox)]
     chance = random.Random(12)
     before = await desk.handle(*batch)
     counts = await db.counts()
@@ -148,7 +130,7 @@ async def test_two_workers_that_both_have_the_messages_and_lose_their_sessions(
     """A rebalance that went wrong, with a database that cuts sessions: each message is still decided once."""
     inbox = Inbox()
     lives = [walk(3000 + seed, length=20) for seed in range(12)]
-    parts = [messages(life, inbox) for life in lives]
+    parts = [messages_of(life, inbox) for life in lives]
     everything = [one for part in parts for one in part]
     other = Desk(book_url, Clock())
 

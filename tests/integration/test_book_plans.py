@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from services.adapters import book, case_history, due_rows, health, recount_rows
+from services.adapters import book, case_history, due_rows, health, rebuilding, recount_rows, replay_rows
 from services.adapters.postgres import connect
 from services.domain import ids
 from tests.domain.small_case import T0, at
@@ -259,6 +259,18 @@ async def test_the_oldest_due_comes_from_its_index(timekeeper: asyncpg.Connectio
     for plan in await plans(timekeeper, due_rows.SQL["oldest_due"]):
         assert "Seq Scan" not in plan, plan
         assert f"deadlines_{YEAR}_next_at_case_id_idx" in plan, plan
+
+
+@pytest.mark.parametrize("table", replay_rows.TABLES)
+async def test_a_replay_reads_by_keys_and_sorts_nothing(url: str, table: str) -> None:
+    """However large the book: what is sorted is read whole before the first row is given."""
+    conn = await asyncpg.connect(url, timeout=5, server_settings=rebuilding._SESSION)
+    try:
+        for plan in await plans(conn, replay_rows.SQL[table]):
+            assert not re.search(r"(^|-> +)(Incremental )?Sort\b(?! Key)", plan, re.M), plan
+            assert re.search(rf"Index (Only )?Scan using {table}_\d+_\w+", plan), plan
+    finally:
+        await conn.close()
 
 
 async def test_the_partitions_last_until_the_end_of_2040(
