@@ -1,4 +1,4 @@
-"""The rounds: look for steps whose instant has come, send each to its case, and again only if it stays open.
+"""The rounds: look for steps whose instant has come, ask their cases to pass them, again only if they stay open.
 
 A step is passed by the router's decision, never here; sending one twice is harmless.
 """
@@ -48,11 +48,11 @@ class Rounds:
         whole = self._whole_at is None or not now - WHOLE_RANGE_EVERY < self._whole_at <= now
         after = BEGINNING if whole else self._mark
         self._round += whole
-        count = 0
+        asked: set[str] = set()
         try:
             while True:
                 page = await self._rows.due(now=now, after=after, limit=AT_MOST)
-                count += await self._send_page(page, now)
+                await self._send_page(page, now, asked)
                 if len(page) < AT_MOST:
                     break
                 after = page[-1].mark
@@ -63,19 +63,21 @@ class Rounds:
             self._whole_at = now
             self._sent = {step: sent for step, sent in self._sent.items() if sent.seen_in == self._round}
         self._mark = now - _OVERLAP, BEGINNING[1]
-        return count
+        return len(asked)
 
-    async def _send_page(self, page: list[DueStep], now: datetime) -> int:
-        # One command passes everything that is due on its case.
-        one_a_case = {step.case_id: step for step in reversed(page) if self._is_wanted(step, now)}
-        steps = sorted(one_a_case.values(), key=lambda step: step.mark)
-        await asyncio.gather(*(self._send(step) for step in steps))
-        for step in steps:
+    async def _send_page(self, page: list[DueStep], now: datetime, asked: set[str]) -> None:
+        """`asked` are the cases of this look: one command passes everything that is due on its case."""
+        wanted = [step for step in page if self._is_wanted(step, now)]
+        first = {step.case_id: step for step in reversed(wanted) if step.case_id not in asked}
+        await asyncio.gather(
+            *(self._send(step) for step in sorted(first.values(), key=lambda step: step.mark))
+        )
+        asked.update(first)
+        for step in wanted:
             before = self._sent.get(step)
             if before is None:
                 metrics.deadline_lateness_seconds.observe((now - step.step_at).total_seconds())
             self._sent[step] = _Sent(now, before.times + 1 if before else 1, self._round)
-        return len(steps)
 
     def _is_wanted(self, step: DueStep, now: datetime) -> bool:
         sent = self._sent.get(step)

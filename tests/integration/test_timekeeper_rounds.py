@@ -201,6 +201,44 @@ async def test_one_command_for_a_case_however_many_of_its_steps_are_due(db: Data
     assert sent.steps == [oldest, other]
 
 
+async def test_what_one_command_passes_is_not_asked_for_again(db: Database, rows: DueRows) -> None:
+    """The router may take a while; its backlog must not grow by commands that find nothing to do."""
+    sent = Sent()
+    rounds = Rounds(rows, sent)
+    case_id, now = some_case(), at(1)
+    instants = [now - timedelta(seconds=second) for second in (3, 2, 1)]
+    steps = [await put(db, one, case_id=case_id, stage=f"s{one:%S}") for one in instants]
+    assert await rounds.look(now=now) == 1
+    for tenth in range(1, 100):
+        assert await rounds.look(now=now + timedelta(seconds=tenth / 10)) == 0
+    assert await rounds.look(now=now + timedelta(seconds=40)) == 1
+    assert sent.steps == [steps[0], steps[0]]
+
+
+async def test_one_command_for_a_case_whose_steps_lie_pages_apart(db: Database, rows: DueRows) -> None:
+    sent = Sent()
+    case_id = some_case()
+    oldest = await put(db, at(-1), case_id=case_id)
+    others = await put_many(db, 1203)
+    await put(db, at(1), case_id=case_id, stage="resolve")
+    assert await Rounds(rows, sent).look(now=at(1)) == 1204
+    assert [step.case_id for step in sent.steps] == [case_id, *others]
+    assert sent.steps[0] == oldest
+
+
+async def test_a_step_that_comes_after_the_command_is_asked_for_at_once(db: Database, rows: DueRows) -> None:
+    sent = Sent()
+    rounds = Rounds(rows, sent)
+    case_id = some_case()
+    first, second = (
+        await put(db, at(1), case_id=case_id),
+        await put(db, at(2), case_id=case_id, stage="resolve"),
+    )
+    await rounds.look(now=at(2) - timedelta(microseconds=1))
+    await rounds.look(now=at(2))
+    assert sent.steps == [first, second]
+
+
 async def test_a_send_that_fails_loses_nothing(db: Database, rows: DueRows) -> None:
     sent = Sent()
     rounds = Rounds(rows, sent)
