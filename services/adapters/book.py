@@ -200,9 +200,10 @@ class Transaction:
         changed = [case for case_id, case in after.items() if before.get(case_id, case) is not case]
         await self.insert("cases", CASES, [case_row(case, changed_at) for case in new])
         if changed:
+            await self._conn.execute(SQL["change_by_keys"])
             ids = [case.case_id for case in changed]
             rows = [case_row(case, changed_at) for case in changed]
-            await self._conn.execute(SQL["update_cases"], rows, min(ids), max(ids))
+            await self._conn.execute(SQL["update_cases"], rows, ids)
         await self.insert("events", EVENTS, [event_row(event) for event in events])
         await self._write_deadlines(before, new, changed)
 
@@ -219,4 +220,4 @@ class Transaction:
         await self.insert("deadlines", DEADLINES, added)
         if altered:
             ids = [row[0] for row in altered]
-            await self._conn.execute(SQL["update_deadlines"], altered, min(ids), max(ids))
+            await self._conn.execute(SQL["update_deadlines"], altered, ids)

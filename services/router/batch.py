@@ -20,12 +20,12 @@ from services.adapters.clock import Clock
 from services.domain import ids
 from services.domain.case import Case
 from services.domain.city import City
-from services.domain.events import Birth, Event
+from services.domain.events import Event
 from services.domain.filing import Known, file_report
 from services.domain.geo import Point
-from services.domain.homes import report_home
 from services.domain.messages import AttachCase, CaseCommand, Content, DeadLetter, Outcome, SubmitReport
 from services.domain.place import place
+from services.domain.report_homes import new_home
 from services.domain.settling import Settled, settle
 from services.router.reading import Read, dead_letter
 
@@ -214,7 +214,7 @@ class _Work:
             changed_at=self._clock.now(),
         )
         await tx.insert("reports", rows.REPORTS, self._reports)
-        await tx.move_reports(dict(home for event in self._events if (home := _moved(event)) is not None))
+        await tx.move_reports(dict(home for event in self._events if (home := new_home(event)) is not None))
         private = [row[0] for row in (*self._contents, *self._words)]
         erased = await tx.erased(private) if private else set()
         contents = [row for row in self._contents if row[0] not in erased]
@@ -249,11 +249,6 @@ async def _locked(tx: Transaction, named: set[str]) -> dict[str, Case]:
         wanted = {one for case in cases.values() for one in case.relatives} - cases.keys() - named
         named |= wanted
     return cases
-
-
-def _moved(event: Event) -> tuple[str, str] | None:
-    """A report that has a new home; with the first event of its case it is written there at once."""
-    return report_home(event) if not isinstance(event.payload, Birth) else None
 
 
 def _ranges(written: Sequence[Event]) -> tuple[tuple[str, int, int], ...]:

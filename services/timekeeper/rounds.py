@@ -1,4 +1,4 @@
-"""The rounds: look for steps whose instant has come, ask their cases to pass them, again only if they stay open.
+"""The rounds: look for steps whose instant has come, ask their cases to pass them, and ask again only later.
 
 A step is passed by the router's decision, never here; sending one twice is harmless.
 """

@@ -31,7 +31,7 @@ _RATIOS: Final = (
 def main() -> None:
     arguments = _arguments()
     busy = parts.busy_percent()
-    report = Report(notes=[_RATIOS, _noise(busy)])
+    report = Report(notes=[_RATIOS, noise(busy)])
     begun = time.monotonic()
     title = "bench-quick --visible" if arguments.visible else "bench-quick"
     with gone_afterwards(console(sample_staff_password=PASSWORD)) as one:
@@ -62,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _noise(busy: float) -> str:
+def noise(busy: float) -> str:
     if busy > 15:
         return f"NOISY: other programs used {busy:.0f} % of the processors at the start; take a quiet moment."
     return f"Other programs used {busy:.0f} % of the processors at the start."

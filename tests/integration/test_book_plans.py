@@ -176,8 +176,8 @@ BY_CASE: dict[str, tuple[str, Sequence[Any]]] = {
     "cases": ("cases", ([*CASES], *BOUNDS)),
     "deadlines": ("deadlines", ([*CASES], *BOUNDS)),
     "lock_families": ("cases", ([*CASES], *BOUNDS)),
-    "update_cases": ("cases", (Whole("cases", tuple(CASES)), *BOUNDS)),
-    "update_deadlines": ("deadlines", (Whole("deadlines", tuple(CASES)), *BOUNDS)),
+    "update_cases": ("cases", (Whole("cases", tuple(CASES)), CASES)),
+    "update_deadlines": ("deadlines", (Whole("deadlines", tuple(CASES)), CASES)),
 }
 
 
@@ -195,12 +195,14 @@ async def test_cases_of_this_year_touch_the_partition_of_this_year(
 @pytest.mark.parametrize("name", ["update_cases", "update_deadlines"])
 async def test_cases_of_many_weeks_are_changed_by_their_keys(filled_url: str, name: str) -> None:
     table, _ = BY_CASE[name]
-    given = (Whole(table, tuple(OF_LONG_AGO)), min(OF_LONG_AGO), max(OF_LONG_AGO))
+    given = (Whole(table, tuple(OF_LONG_AGO)), OF_LONG_AGO)
     conn = await asyncpg.connect(filled_url, timeout=5, server_settings=book._SESSION)
     try:
+        await conn.execute(book.SQL["change_by_keys"].replace("LOCAL ", ""))
         for plan in await plans(conn, book.SQL[name], *given):
             assert years_touched(plan, table) == {YEAR}, plan
-            assert re.search(r"Index Cond: \(\(case_id = t\.case_id\)", plan), plan
+            assert re.search(r"Index Cond: \(+case_id = (t\.case_id|ANY)", plan), plan
+            assert "Rows Removed by Join Filter" not in plan, plan
     finally:
         await conn.close()
 

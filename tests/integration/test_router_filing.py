@@ -14,7 +14,7 @@ from services.adapters.clock import Clock
 from services.domain import ids
 from services.domain.case import NEVER
 from services.domain.evolve import replay
-from services.domain.messages import Actor, SYSTEM_ACTOR, Content, Location
+from services.domain.messages import SYSTEM_ACTOR, Actor, Content, Location
 from tests.domain.small_case import COUNTABLE, REPORTER, T0, WORKS, WORKS_OF_T2, at, dispatcher
 from tests.integration import one_database
 from tests.integration.router_desk import (
