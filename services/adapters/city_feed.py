@@ -66,9 +66,9 @@ class CityFeed:
                     self._conn = await connect(self._url, room="intake-city", command_timeout=_ANSWER_S)
                 await self._compare_clocks(self._conn)
                 version = await city_book.active_version(self._conn)
-                if version != self._version:
-                    city, _ = await city_book.read_version(self._conn, version)
-                    self._take(city)
+            if version != self._version:
+                city, _ = await city_book.read_version(self._conn, version)
+                self._take(city)
         except (*_AWAY, city_book.NoCityLoaded, CityProblems) as error:
             self._drop_connection()
             reason = describe(error)

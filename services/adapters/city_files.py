@@ -5,12 +5,14 @@ The book keeps exactly these texts, so a city from the book takes the same path 
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import io
+import gc
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from sys import intern
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -22,6 +24,8 @@ from services.domain.city_rows import AREAS, FILES, HEADERS, SETTINGS, Area, Tab
 from services.domain.city_rules import check
 
 _TOML_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
+# io.StringIO would hold four bytes for each character.
+_LINE: Final = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
 
@@ -52,6 +56,19 @@ def _calendar_days(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """A country's rows are millions of objects that stay: looking for rubbish among them takes a quarter."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@_uncollected()
 def read_city(files: Mapping[str, str], version: int) -> City:
     """The city in these texts. Shapes of rows are judged first, then what they say of each other."""
     problems = [Problem(name, 1, "is missing") for name in FILES if name not in files]
@@ -83,21 +100,26 @@ def read_city(files: Mapping[str, str], version: int) -> City:
 
 
 def _table(name: str, text: str, problems: list[Problem]) -> Table:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: tuple[str, ...] = ()
-    rows: list[Lined[tuple[str, ...]]] = []
-    begins = 1
+    """Its rows are read as they are asked for: a whole country's would fill the memory twice."""
+    lines = csv.reader((line[0] for line in _LINE.finditer(text)), strict=True)
     try:
         header = tuple(next(lines, ()))
-        begins = lines.line_num + 1
+    except csv.Error as error:
+        problems.append(Problem(name, 1, f"is not CSV: {error}"))
+        return Table(name, header_of(name) or (), ())
+    return Table(name, header, _rows(name, lines, problems))
+
+
+def _rows(name: str, lines: Any, problems: list[Problem]) -> Iterator[Lined[tuple[str, ...]]]:
+    begins = lines.line_num + 1
+    try:
         for cells in lines:
             if cells:
-                rows.append(Lined(begins, tuple(cells)))
+                # a parent, a kind, a level stand in many rows and are kept once
+                yield Lined(begins, tuple(map(intern, cells)))
             begins = lines.line_num + 1
     except csv.Error as error:
         problems.append(Problem(name, begins, f"is not CSV: {error}"))
-        header = header or header_of(name) or ()
-    return Table(name, header, tuple(rows))
 
 
 def _settings(text: str, problems: list[Problem]) -> dict[str, Lined[Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from services.adapters import codec
-from services.adapters.city_book import BookUnusable, load_folder
+from services.adapters.city_book import BookUnusable, load_files
 from services.adapters.city_files import read_city, read_folder
 from services.adapters.clock import Clock
 from services.adapters.kafka_producer import NotConfirmed, Producer
@@ -44,8 +44,9 @@ class Loaded:
 
 async def load(database_url: str, folder: Path) -> Loaded:
     """Make the folder the active version. Raises CityProblems and BookUnusable."""
-    city = read_city(read_folder(folder), 0)
-    version = await load_folder(database_url, folder)
+    files = read_folder(folder)
+    city = read_city(files, 0)
+    version = await load_files(database_url, files)
     async with recount_rows(database_url) as rows:
         recounted = await rows.recounted_years()
     return Loaded(version, city, tuple(sorted(city.days.years - recounted)))

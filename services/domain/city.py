@@ -6,13 +6,15 @@ Built only from what city_rules.py found whole, so look-ups need no doubt: an un
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
 from services.domain.calendars import Calendar, Days
+from services.domain.geo import Point
 from services.domain.limits import Limit
+from services.domain.nearest import Nearest
 from services.domain.working_time import WALL, WorkingTime
 
 NO_CATEGORY: Final = "other"
@@ -254,8 +256,8 @@ class City:
     policy: Policy
     root: str = field(init=False)
     place_level: int = field(init=False)
-    _chains: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _centres: Nearest = field(init=False, repr=False, compare=False)
     _steps: Mapping[tuple[str, str], tuple[LadderStep, ...]] = field(init=False, repr=False, compare=False)
     _times: Mapping[str, WorkingTime] = field(init=False, repr=False, compare=False)
 
@@ -265,8 +267,8 @@ class City:
         for name, value in (
             ("root", root),
             ("place_level", place_level),
-            ("_chains", _chains(self.hubs)),
             ("_children", _children(self.hubs)),
+            ("_centres", Nearest(self._centres_above(place_level), reach_m=self.nearest_centre_km * 1000.0)),
             ("_steps", _steps(self.ladder)),
             ("_times", {code: WorkingTime(c, self.days, self.zone) for code, c in self.calendars.items()}),
         ):
@@ -274,7 +276,10 @@ class City:
 
     def ancestors(self, code: str) -> tuple[str, ...]:
         """The hub itself first, the root last."""
-        return self._chains[code]
+        chain = [code]
+        while (above := self.hubs[chain[-1]].parent) is not None:
+            chain.append(above)
+        return tuple(chain)
 
     def parent(self, code: str) -> str | None:
         return self.hubs[code].parent
@@ -283,12 +288,19 @@ class City:
         return self._children.get(code, ())
 
     def in_subtree(self, code: str, top: str) -> bool:
-        return top in self._chains[code]
+        return top in self.ancestors(code)
 
     def at_level(self, code: str, level: int) -> str:
         """The ancestor of that level, or the hub itself if it already stands at or above it."""
-        chain = self._chains[code]
+        chain = self.ancestors(code)
         return chain[max(0, len(chain) - level)]
+
+    def nearest_centre(self, point: Point) -> str | None:
+        """The hub just above the place tier with the nearest centre, if that is near enough."""
+        return self._centres.to(point)
+
+    def _centres_above(self, place_level: int) -> Iterator[tuple[str, Point]]:
+        return ((hub.code, (hub.lon, hub.lat)) for hub in self.hubs.values() if hub.level == place_level - 1)
 
     def desk(self, level: int) -> str:
         return self.tiers[level].desk
@@ -299,7 +311,7 @@ class City:
 
     def unit_at(self, unit: str, hub_code: str) -> str | None:
         """The nearest hub, self or ancestor, where such a unit sits."""
-        return next((code for code in self._chains[hub_code] if self.sits(unit, code)), None)
+        return next((code for code in self.ancestors(hub_code) if self.sits(unit, code)), None)
 
     def steps(self, clock: Clock, stage: str) -> tuple[LadderStep, ...]:
         """The ladder of a stage in order of percent; a stage without its own takes the clock's `*`.
@@ -343,14 +355,6 @@ class City:
 
     def working_time(self, calendar: str) -> WorkingTime:
         return self._times.get(calendar, WALL)
-
-
-def _chains(hubs: Mapping[str, Hub]) -> dict[str, tuple[str, ...]]:
-    chains: dict[str, tuple[str, ...]] = {}
-    for hub in sorted(hubs.values(), key=lambda hub: hub.level):
-        above = () if hub.parent is None else chains[hub.parent]
-        chains[hub.code] = (hub.code, *above)
-    return chains
 
 
 def _children(hubs: Mapping[str, Hub]) -> dict[str, tuple[str, ...]]:

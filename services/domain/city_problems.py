@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -20,8 +19,7 @@ class Problem:
         return f"{self.file}:{self.line}: {self.rule}"
 
 
-@dataclass(frozen=True, slots=True)
-class Lined(Generic[T]):
+class Lined(NamedTuple, Generic[T]):
     line: int
     value: T
 
@@ -35,9 +33,9 @@ class CityProblems(ValueError):
 
 
 def twice(file: str, what: str, seen: Iterable[tuple[int, Hashable]]) -> Iterator[Problem]:
-    lines: defaultdict[Hashable, list[int]] = defaultdict(list)
+    first: dict[Hashable, int] = {}
     for line, value in seen:
-        lines[value].append(line)
-    for value, where in lines.items():
-        for line in where[1:]:
-            yield Problem(file, line, f"{what} `{value}` stands already on line {where[0]}")
+        if value in first:
+            yield Problem(file, line, f"{what} `{value}` stands already on line {first[value]}")
+        else:
+            first[value] = line

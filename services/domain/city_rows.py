@@ -6,7 +6,7 @@ A row with a problem is left out, so judging waits until every row could be read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Final, TypeVar, get_args
@@ -65,7 +65,7 @@ def header_of(file: str) -> tuple[str, ...] | None:
 class Table:
     file: str
     header: tuple[str, ...]
-    rows: tuple[Lined[tuple[str, ...]], ...]
+    rows: Iterable[Lined[tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)

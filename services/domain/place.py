@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.domain.city import City
-from services.domain.geo import Point, distance_m
+from services.domain.geo import Point
 
 Quality = Literal["good", "low"]
 
@@ -42,20 +42,10 @@ def place(
         coarse = accuracy_m is not None and accuracy_m > city.coarse_accuracy_m
         return _at(city, cell, "low" if coarse else "good")
     if point is not None:
-        return _at(city, _nearest(city, point), "low")
+        return _at(city, city.nearest_centre(point) or city.root, "low")
     return Place(city.root, None, "low", unrouted=True)
 
 
 def _at(city: City, hub_code: str, quality: Quality) -> Place:
     of_place_tier = city.hubs[hub_code].level == city.place_level
     return Place(hub_code, hub_code if of_place_tier else None, quality)
-
-
-def _nearest(city: City, point: Point) -> str:
-    """The hub just above the place tier with the nearest centre, if near enough; else the root."""
-    level = city.place_level - 1
-    distances = (
-        (distance_m(point, (hub.lon, hub.lat)), hub.code) for hub in city.hubs.values() if hub.level == level
-    )
-    nearest_m, code = min(distances, default=(float("inf"), city.root))
-    return code if nearest_m <= city.nearest_centre_km * 1000.0 else city.root

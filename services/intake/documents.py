@@ -95,6 +95,9 @@ GET_PHOTO: Final[dict[str, Any]] = {
 }
 GET_CATEGORIES: Final[dict[str, Any]] = {"responses": _answers(200, "All categories", _as_json(_LIST), 503)}
 GET_HUBS: Final[dict[str, Any]] = {
-    "parameters": [_parameter("parent", "query", "a hub's code; empty: the top", required=False)],
+    "parameters": [
+        _parameter("parent", "query", "a hub's code; empty: the top; absent: all hubs", required=False),
+        _parameter("cursor", "query", "next_cursor of the page before, for all hubs", required=False),
+    ],
     "responses": _answers(200, "The hubs", _as_json(_LIST), 422, 503),
 }

@@ -1,8 +1,14 @@
-"""The city's lists: GET /v1/categories and GET /v1/hubs, encoded once per city version."""
+"""The city's lists: GET /v1/categories and GET /v1/hubs.
+
+Categories are encoded once per city version, hubs when they are asked for: a country has 600,000 of them, and
+whoever wants all reads them page by page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -13,25 +19,35 @@ from services.adapters.problems import invalid
 from services.domain.city import Category, City, Hub
 
 _HEADERS: Final = {"Cache-Control": "public, max-age=60"}
+MOST_ITEMS: Final = 1000
+_CURSOR: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _encode = msgspec.json.Encoder().encode
 
 
 class CityLists:
     def __init__(self, city: City) -> None:
-        self.categories = _list(_category(category) for category in city.categories.values())
-        self._every_hub = _list(_hub(hub) for hub in city.hubs.values())
-        self._below: Mapping[str, bytes] = {
-            code: _list(_hub(city.hubs[child]) for child in city.children(code)) for code in city.hubs
-        } | {"": _list([_hub(city.hubs[city.root])])}
+        self._city = city
+        self.categories = _list([_category(category) for category in city.categories.values()])
 
-    def hubs(self, parent: str | None) -> bytes | None:
-        """Without a parent all of them, with an empty one the root; None for a parent that is not known."""
-        return self._every_hub if parent is None else self._below.get(parent)
+    def hubs(self, after: int) -> bytes:
+        """A page of all the hubs: those after the first so many."""
+        hubs = self._city.hubs
+        page = islice(hubs.values(), after, after + MOST_ITEMS)
+        more = str(after + MOST_ITEMS) if after + MOST_ITEMS < len(hubs) else None
+        return _list([_hub(hub) for hub in page], len(hubs), more)
+
+    def below(self, parent: str) -> bytes | None:
+        """Those directly below it, of an empty code the root; None for a code that is not known."""
+        city = self._city
+        if parent and parent not in city.hubs:
+            return None
+        codes = city.children(parent) if parent else (city.root,)
+        return _list([_hub(city.hubs[code]) for code in codes])
 
 
-def _list(items: Iterable[Mapping[str, Any]]) -> bytes:
-    whole = list(items)
-    return _encode({"items": whole, "next_cursor": None, "total": len(whole)})
+def _list(items: Sequence[Any], total: int | None = None, next_cursor: str | None = None) -> bytes:
+    told = len(items) if total is None else total
+    return _encode({"items": items, "next_cursor": next_cursor, "total": told})
 
 
 def _category(category: Category) -> dict[str, Any]:
@@ -65,8 +81,14 @@ async def get_categories(request: Request) -> Response:
 
 
 async def get_hubs(request: Request) -> Response:
-    """The hubs: all of them, or those directly below `parent` (empty: the one at the top)."""
-    found = _lists_of(request).hubs(request.query_params.get("parent"))
+    """The hubs: those directly below `parent` (empty: the one at the top), or all of them, page by page."""
+    lists = _lists_of(request)
+    parent, cursor = request.query_params.get("parent"), request.query_params.get("cursor", "0")
+    if parent is None:
+        if not _CURSOR.fullmatch(cursor):
+            raise invalid([("cursor", "is not one that a page before gave as next_cursor")])
+        return _answer(lists.hubs(int(cursor)))
+    found = lists.below(parent)
     if found is None:
         raise invalid([("parent", "no hub has this code; GET /v1/hubs lists them")])
     return _answer(found)
