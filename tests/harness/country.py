@@ -10,24 +10,19 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 WUZHONG: Final = Path(__file__).parents[2] / "deploy" / "city" / "wuzhong"
 ROOT: Final = "000000000000"
-TIERS: Final = """\
-level,code,name_zh,name_en,desk,place
-1,country,国,Country,country_desk,no
-2,province,省,Province,province_desk,no
-3,county,县（区）,County,district_joint_center,no
-4,town,镇（街道）,Town or subdistrict,town_joint_center,no
-5,community,村（社区）,Village or community,community_office,yes
-"""
-DESKS: Final = ["country_desk,1,国家治理中心,Country desk", "province_desk,2,省治理中心,Province desk"]
 DEEPER: Final = 2
 """Wuzhong's three tiers are the lower ones here."""
+ABOVE: Final = ("country", "province")
+
+Rows = list[list[str]]
 
 _SIDE: Final = 4
 _COUNTY_LON: Final = 0.95
@@ -51,9 +46,12 @@ class Country:
                 copy = folder / path.relative_to(WUZHONG)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(path.read_bytes())
-        (folder / "tiers.csv").write_text(TIERS, "utf-8")
-        _deeper(folder / "units.csv", "level", DESKS)
-        _deeper(folder / "categories.csv", "tier", [])
+        _deeper(folder / "tiers.csv", "level", _tiers_above)
+        _deeper(folder / "units.csv", "level", _desks_above)
+        _deeper(folder / "categories.csv", "tier", None)
+        settings = (folder / "city.toml").read_text("utf-8")
+        seats = re.sub(r'(?m)^hub_code = ".*"$', f'hub_code = "{ROOT}"', settings)
+        (folder / "city.toml").write_text(seats, "utf-8")
         with (folder / "hubs.csv").open("w", encoding="utf-8") as hubs:
             hubs.write("code,parent,level,kind,name,lon,lat,position\n")
             hubs.writelines(self._hubs())
@@ -148,14 +146,28 @@ def _bent(lon: float, lat: float, side: float, number: int, *, up: bool) -> list
     return [round(lon, 6), round(lat + off, 6)] if up else [round(lon + off, 6), round(lat, 6)]
 
 
-def _deeper(path: Path, column: str, more: Iterable[str]) -> None:
+def _deeper(path: Path, column: str, above: Callable[[list[str], list[str]], Rows] | None) -> None:
     """Every level of the table is two further down, but for what is redirected: that stays at the top."""
     header, *rows = csv.reader(io.StringIO(path.read_text("utf-8")))
     at = header.index(column)
+    more = above(header, rows[0]) if above else []
     for row in rows:
         if row[at] and not any("redirect:" in cell for cell in row):
             row[at] = str(int(row[at]) + DEEPER)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows([header, *rows])
-    path.write_text(out.getvalue() + "".join(f"{line}\n" for line in more), "utf-8")
+    with path.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out, lineterminator="\n").writerows([header, *more, *rows])
+
+
+def _tiers_above(header: list[str], top: list[str]) -> Rows:
+    """Like the tier that was the top one, each with a desk of its own."""
+    return [
+        [
+            {"level": str(level), "code": code, "desk": f"{code}_desk"}.get(name, cell)
+            for name, cell in zip(header, top, strict=True)
+        ]
+        for level, code in enumerate(ABOVE, start=1)
+    ]
+
+
+def _desks_above(_header: list[str], _first: list[str]) -> Rows:
+    return [[f"{code}_desk", str(level), "治理中心", "Desk"] for level, code in enumerate(ABOVE, start=1)]
