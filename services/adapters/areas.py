@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Self
 
 import shapely
@@ -19,6 +19,8 @@ from services.domain.geo import Point
 
 _FEATURES: Final = re.compile(r'"features"\s*:\s*\[')
 _BETWEEN: Final = re.compile(r"[\s,]*")
+# Where lines were drawn apart: an edge that both share may differ by its rounding.
+_MOST_OUTSIDE: Final = 0.01
 
 
 def read_areas(text: str) -> tuple[Area, ...]:
@@ -37,13 +39,27 @@ def read_areas(text: str) -> tuple[Area, ...]:
     return tuple(_area(line, feature) for line, feature in zip(lines, features, strict=True))
 
 
-def polygon_problems(areas: tuple[Area, ...]) -> Iterator[Problem]:
-    """Rings that cross themselves: a point's place would depend on who asks."""
+def polygon_problems(areas: tuple[Area, ...], grids: Mapping[str, str]) -> Iterator[Problem]:
+    """Rings that cross themselves, grids beyond their community: a point's place would depend on who asks.
+
+    `grids` holds the community of each grid.
+    """
+    sound: dict[str, Any] = {}
     for area in areas:
         shape = _shape(area.geometry)
-        if not shapely.is_valid(shape):
+        if shapely.is_valid(shape):
+            sound[str(area.code)] = shape
+        else:
             rule = f"area {area.code!r}: {shapely.is_valid_reason(shape)}"
             yield Problem(AREAS, area.line, rule)
+    for area in areas:
+        hub = grids.get(str(area.code), "")
+        if hub in sound and str(area.code) in sound:
+            grid = sound[str(area.code)]
+            outside = 1.0 - grid.intersection(sound[hub]).area / grid.area
+            if outside > _MOST_OUTSIDE:
+                rule = f"area {area.code!r}: {outside:.0%} of it lies outside the area of its hub `{hub}`"
+                yield Problem(AREAS, area.line, rule)
 
 
 class Areas:
@@ -52,9 +68,11 @@ class Areas:
     def __init__(self, city: City, shapes: dict[str, Any]) -> None:
         self._city = city
         self._shapes = shapes
-        # In order of code: the first cell that covers a point is then the one with the smallest code.
-        self._codes = sorted(code for code in shapes if city.hubs[code].level == city.place_level)
-        self._tree = shapely.STRtree([shapes[code] for code in self._codes])
+        of_places = (
+            code for code in shapes if code in city.hubs and city.hubs[code].level == city.place_level
+        )
+        self._cells = _Layer(shapes, of_places)
+        self._grids = _Layer(shapes, (code for code in shapes if code in city.grids))
         self._outlines: dict[str, dict[str, Any] | None] = {}
 
     @classmethod
@@ -64,12 +82,11 @@ class Areas:
 
     def cells_at(self, points: Sequence[Point]) -> list[str | None]:
         """The community whose cell covers each WGS-84 point; asking for one costs as much as for fifty."""
-        if not points:
-            return []
-        first = [len(self._codes)] * len(points)
-        for number, cell in self._tree.query(shapely.points(points), predicate="intersects").T.tolist():
-            first[number] = min(first[number], cell)
-        return [self._codes[cell] if cell < len(self._codes) else None for cell in first]
+        return self._cells.at(points)
+
+    def grids_at(self, points: Sequence[Point]) -> list[str | None]:
+        """The grid whose area covers each WGS-84 point."""
+        return self._grids.at(points)
 
     def outline(self, code: str) -> dict[str, Any] | None:
         """The GeoJSON geometry of a hub's area: its own, else the union of those below it."""
@@ -85,6 +102,23 @@ class Areas:
         below = [self._outline(child) for child in self._city.children(code)]
         parts = [shape for shape in below if shape is not None]
         return shapely.union_all(parts) if parts else None
+
+
+class _Layer:
+    """Areas that lie side by side."""
+
+    def __init__(self, shapes: Mapping[str, Any], codes: Iterable[str]) -> None:
+        # In order of code: the first area that covers a point is then the one with the smallest code.
+        self._codes = sorted(codes)
+        self._tree = shapely.STRtree([shapes[code] for code in self._codes])
+
+    def at(self, points: Sequence[Point]) -> list[str | None]:
+        if not points or not self._codes:
+            return [None] * len(points)
+        first = [len(self._codes)] * len(points)
+        for number, area in self._tree.query(shapely.points(points), predicate="intersects").T.tolist():
+            first[number] = min(first[number], area)
+        return [self._codes[area] if area < len(self._codes) else None for area in first]
 
 
 def _area(line: int, feature: object) -> Area:

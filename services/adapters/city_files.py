@@ -17,10 +17,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from services.adapters.areas import polygon_problems, read_areas
-from services.domain.calendar_rows import PREDICTED, YEAR
+from services.domain.calendar_rows import PREDICTED
 from services.domain.city import City
 from services.domain.city_problems import CityProblems, Lined, Problem
-from services.domain.city_rows import AREAS, FILES, HEADERS, SETTINGS, Area, Table, header_of, read_rows
+from services.domain.city_rows import AREAS, FILES, MAY_BE_ABSENT, SETTINGS, Area, Table, header_of, read_rows
 from services.domain.city_rules import check
 
 _TOML_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
@@ -33,7 +33,8 @@ def read_folder(folder: Path) -> dict[str, str]:
     """The texts of a city's files; others in the folder (README, samples) are no part of the city."""
     texts: dict[str, str] = {}
     problems: list[Problem] = []
-    for name in (*FILES, *_calendar_days(folder)):
+    optional = [name for name in MAY_BE_ABSENT if (folder / name).exists()]
+    for name in (*FILES, *optional, *_calendar_days(folder)):
         try:
             raw = (folder / name).read_bytes()
             texts[name] = raw.decode("utf-8")
@@ -82,8 +83,7 @@ def read_city(files: Mapping[str, str], version: int) -> City:
     if problems:
         raise CityProblems(problems)
     texts = {name: text.removeprefix(_BYTE_ORDER_MARK) for name, text in files.items()}
-    named = (*HEADERS, *(name for name in texts if name == PREDICTED or YEAR.fullmatch(name)))
-    tables = {name: _table(name, texts[name], problems) for name in named}
+    tables = {name: _table(name, texts[name], problems) for name in texts if header_of(name)}
     settings = _settings(texts[SETTINGS], problems)
     areas = _areas(texts[AREAS], problems)
     rows, unread = read_rows(tables=tables, settings=settings, areas=areas)
@@ -92,7 +92,7 @@ def read_city(files: Mapping[str, str], version: int) -> City:
         problems += check(rows)
     zone = None
     if not problems:
-        problems += polygon_problems(areas)
+        problems += polygon_problems(areas, {row.value.code: row.value.hub_code for row in rows.grids})
         zone = _zone(settings["timezone"], problems)
     if problems or zone is None:
         raise CityProblems(problems)

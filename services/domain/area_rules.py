@@ -1,4 +1,4 @@
-"""What must hold of the areas: each belongs to one hub, on its level, drawn as closed rings on the globe."""
+"""What must hold of the areas: each is of one hub or grid, on its level, closed rings on the globe."""
 
 from __future__ import annotations
 
@@ -7,21 +7,31 @@ from collections.abc import Iterator
 from services.domain.city_problems import Problem, twice
 from services.domain.city_rows import AREAS, HUBS, Area, CityRows
 from services.domain.geo import check_range
+from services.domain.grid_rows import GRIDS
 
 
 def check_areas(rows: CityRows) -> Iterator[Problem]:
-    hubs = {row.value.code: row.value for row in rows.hubs}
+    levels = _levels(rows)
+    grids = {row.value.code for row in rows.grids}
     yield from twice(AREAS, "area of hub", ((area.line, str(area.code)) for area in rows.areas))
     for area in rows.areas:
-        hub = hubs.get(area.code) if isinstance(area.code, str) else None
-        if hub is None:
-            yield Problem(AREAS, area.line, f"the area's code {area.code!r} is not a hub of {HUBS}")
-        elif area.level != hub.level:
-            rule = f"level {area.level!r} is not the level {hub.level} of hub `{hub.code}`"
+        level = levels.get(area.code) if isinstance(area.code, str) else None
+        if level is None:
+            known = f"a hub of {HUBS}" + (f" or a grid of {GRIDS}" if grids else "")
+            yield Problem(AREAS, area.line, f"the area's code {area.code!r} is not {known}")
+        elif area.level != level:
+            kind = "grid" if area.code in grids else "hub"
+            rule = f"level {area.level!r} is not the level {level} of {kind} `{area.code}`"
             yield Problem(AREAS, area.line, rule)
         wrong = _shape(area)
         if wrong is not None:
             yield Problem(AREAS, area.line, f"area {area.code!r}: {wrong}")
+
+
+def _levels(rows: CityRows) -> dict[str, int]:
+    """Of every hub and grid; a grid stands one below its hub."""
+    levels = {row.value.code: row.value.level for row in rows.hubs} if rows.areas else {}
+    return levels | {row.value.code: levels.get(row.value.hub_code, 0) + 1 for row in rows.grids}
 
 
 def _shape(area: Area) -> str | None:

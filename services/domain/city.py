@@ -6,13 +6,14 @@ Built only from what city_rules.py found whole, so look-ups need no doubt: an un
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
 from services.domain.calendars import Calendar, Days
 from services.domain.geo import Point
+from services.domain.grids import Grid, Sign, read_sign
 from services.domain.limits import Limit
 from services.domain.nearest import Nearest
 from services.domain.working_time import WALL, WorkingTime
@@ -254,9 +255,11 @@ class City:
     tiles: tuple[Tile, ...]
     hotlines: Mapping[str, Hotline]
     policy: Policy
+    grids: Mapping[str, Grid] = field(default_factory=dict)
     root: str = field(init=False)
     place_level: int = field(init=False)
     _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _grids: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _centres: Nearest = field(init=False, repr=False, compare=False)
     _steps: Mapping[tuple[str, str], tuple[LadderStep, ...]] = field(init=False, repr=False, compare=False)
     _times: Mapping[str, WorkingTime] = field(init=False, repr=False, compare=False)
@@ -267,7 +270,8 @@ class City:
         for name, value in (
             ("root", root),
             ("place_level", place_level),
-            ("_children", _children(self.hubs)),
+            ("_children", _below((hub.code, hub.parent) for hub in self.hubs.values())),
+            ("_grids", _below((grid.code, grid.hub_code) for grid in self.grids.values())),
             ("_centres", Nearest(self._centres_above(place_level), reach_m=self.nearest_centre_km * 1000.0)),
             ("_steps", _steps(self.ladder)),
             ("_times", {code: WorkingTime(c, self.days, self.zone) for code, c in self.calendars.items()}),
@@ -286,6 +290,19 @@ class City:
 
     def children(self, code: str) -> tuple[str, ...]:
         return self._children.get(code, ())
+
+    def grids_of(self, code: str) -> tuple[str, ...]:
+        """The grids of a community."""
+        return self._grids.get(code, ())
+
+    def sign(self, code: str) -> Sign | None:
+        """What a report names, or a sign on a wall: a hub, a grid or a row; None: nothing of this city."""
+        if code in self.hubs:
+            return Sign(code)
+        found = read_sign(code, hubs=self.hubs.keys(), grids=self.grids)
+        if found is None or self.hubs[found.hub_code].level != self.place_level:
+            return None
+        return found
 
     def in_subtree(self, code: str, top: str) -> bool:
         return top in self.ancestors(code)
@@ -357,12 +374,13 @@ class City:
         return self._times.get(calendar, WALL)
 
 
-def _children(hubs: Mapping[str, Hub]) -> dict[str, tuple[str, ...]]:
-    children: dict[str, list[str]] = {}
-    for hub in hubs.values():
-        if hub.parent is not None:
-            children.setdefault(hub.parent, []).append(hub.code)
-    return {code: tuple(sorted(below)) for code, below in children.items()}
+def _below(parents: Iterable[tuple[str, str | None]]) -> dict[str, tuple[str, ...]]:
+    """The codes that stand below each parent, in order."""
+    found: dict[str, list[str]] = {}
+    for code, parent in parents:
+        if parent is not None:
+            found.setdefault(parent, []).append(code)
+    return {parent: tuple(sorted(codes)) for parent, codes in found.items()}
 
 
 def _steps(ladder: tuple[LadderStep, ...]) -> dict[tuple[str, str], tuple[LadderStep, ...]]:

@@ -26,6 +26,8 @@ from services.domain.calendar_rows import (
 from services.domain.city_cells import Cells
 from services.domain.city_problems import Lined, Problem
 from services.domain.geo import check_range
+from services.domain.grid_rows import GRID_HEADER, GRIDS, read_grid
+from services.domain.grids import Grid
 from services.domain.life_settings import policy_of
 from services.domain.limits import WALL_CLOCK
 
@@ -54,11 +56,12 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     HOTLINES: ("number", "name_zh", "name_en"),
 }  # fmt: skip
 FILES: Final = (SETTINGS, *HEADERS, AREAS)
+MAY_BE_ABSENT: Final = (GRIDS,)
 
 
 def header_of(file: str) -> tuple[str, ...] | None:
     """The header that a table must have; None for a file that is no table of a city."""
-    return HEADERS.get(file) or days_header_of(file)
+    return GRID_HEADER if file == GRIDS else HEADERS.get(file) or days_header_of(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class CityRows:
     predicted: tuple[Lined[k.YearlyDay], ...]
     tiles: tuple[Lined[c.Tile], ...]
     hotlines: tuple[Lined[c.Hotline], ...]
+    grids: tuple[Lined[Grid], ...]
     areas: tuple[Area, ...]
 
     def city(self, version: int, zone: tzinfo) -> c.City:
@@ -119,6 +123,7 @@ class CityRows:
             tiles=tuple(row.value for row in self.tiles),
             hotlines={row.value.number: row.value for row in self.hotlines},
             policy=policy_of(said),
+            grids={row.value.code: row.value for row in self.grids},
         )
 
 
@@ -145,6 +150,7 @@ def read_rows(
         predicted=values(PREDICTED, read_yearly_day) if PREDICTED in tables else (),
         tiles=values(TILES, _tile),
         hotlines=values(HOTLINES, _hotline),
+        grids=values(GRIDS, read_grid) if GRIDS in tables else (),
         areas=areas,
     )
     return rows, problems

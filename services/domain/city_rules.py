@@ -14,6 +14,7 @@ from services.domain.calendar_rules import check_calendars
 from services.domain.city import Hub
 from services.domain.city_problems import Problem, twice
 from services.domain.city_rows import HUBS, SETTINGS, TIERS, UNITS, CityRows
+from services.domain.grid_rules import check_grids
 from services.domain.life_settings import TABLES, check_policy
 from services.domain.policy_rules import check_categories, check_ladder, check_priorities
 from services.domain.tile_rules import check_tiles
@@ -40,6 +41,7 @@ def check(rows: CityRows) -> list[Problem]:
         *check_ladder(rows),
         *check_calendars(rows),
         *check_tiles(rows),
+        *check_grids(rows),
         *check_areas(rows),
     )
     return sorted(found)

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from services.adapters.problems import invalid
 from services.domain.city import Category, City, Hub
+from services.domain.grids import Grid, row_code
 
 _HEADERS: Final = {"Cache-Control": "public, max-age=60"}
 MOST_ITEMS: Final = 1000
@@ -37,12 +38,21 @@ class CityLists:
         return _list([_hub(hub) for hub in page], len(hubs), more)
 
     def below(self, parent: str) -> bytes | None:
-        """Those directly below it, of an empty code the root; None for a code that is not known."""
+        """Those directly below it, of an empty code the root; None for a code that is not known.
+
+        Below a community are its grids, below a grid its rows: their codes too say where a report is.
+        """
         city = self._city
-        if parent and parent not in city.hubs:
+        if not parent:
+            return _list([_hub(city.hubs[city.root])])
+        sign = city.sign(parent)
+        if sign is None or sign.code != parent:
             return None
-        codes = city.children(parent) if parent else (city.root,)
-        return _list([_hub(city.hubs[code]) for code in codes])
+        if sign.grid_code is not None:
+            return _list([] if sign.row else _rows(city, city.grids[sign.grid_code]))
+        hubs = (_hub(city.hubs[code]) for code in city.children(parent))
+        grids = (_grid(city, city.grids[code]) for code in city.grids_of(parent))
+        return _list([*hubs, *grids])
 
 
 def _list(items: Sequence[Any], total: int | None = None, next_cursor: str | None = None) -> bytes:
@@ -75,13 +85,33 @@ def _hub(hub: Hub) -> dict[str, Any]:
     }
 
 
+def _grid(city: City, grid: Grid) -> dict[str, Any]:
+    level = city.hubs[grid.hub_code].level + 1
+    return _place(grid.code, grid.hub_code, level, "grid", grid.name)
+
+
+def _rows(city: City, grid: Grid) -> list[dict[str, Any]]:
+    level = city.hubs[grid.hub_code].level + 2
+    return [_place(row_code(grid.code, row), grid.code, level, "row", row) for row in grid.rows]
+
+
+def _place(code: str, parent: str, level: int, kind: str, name: str) -> dict[str, Any]:
+    """Like a hub, but without a centre."""
+    return {
+        "code": code, "parent": parent, "level": level, "kind": kind, "name": name, "lon": None, "lat": None,
+    }  # fmt: skip
+
+
 async def get_categories(request: Request) -> Response:
     """The categories of problems, with the hotline to call at once where there is one."""
     return _answer(_lists_of(request).categories)
 
 
 async def get_hubs(request: Request) -> Response:
-    """The hubs: those directly below `parent` (empty: the one at the top), or all of them, page by page."""
+    """The hubs: those directly below `parent` (empty: the one at the top), or all of them, page by page.
+
+    Below a community are its grids, and below a grid its rows; all these codes may be a report's `hub_code`.
+    """
     lists = _lists_of(request)
     parent, cursor = request.query_params.get("parent"), request.query_params.get("cursor", "0")
     if parent is None:
@@ -90,7 +120,7 @@ async def get_hubs(request: Request) -> Response:
         return _answer(lists.hubs(int(cursor)))
     found = lists.below(parent)
     if found is None:
-        raise invalid([("parent", "no hub has this code; GET /v1/hubs lists them")])
+        raise invalid([("parent", "no hub, grid or row has this code; GET /v1/hubs lists them")])
     return _answer(found)
 
 

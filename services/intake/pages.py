@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
@@ -26,13 +27,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from services.adapters.problems import Problem
+from services.domain.city import City
+from services.domain.grids import Sign
 from services.intake.door import door_of
+from services.intake.report_body import FOR_OTHERS
 from services.intake.status import read_status
 from services.intake.words import DEFAULT, WORDS, language
 
 HERE: Final = Path(__file__).parent
 STEPS: Final = ("received", "filed", "in_progress", "resolved", "closed")
-CHANNELS: Final = ("courier", "resident", "grid_member", "representative")
+CHANNELS: Final = ("courier", "resident", *(one for one in FOR_OTHERS if one != "staff"))
 _LOCALES: Final[Mapping[str, Locale]] = {chosen: Locale(chosen) for chosen in WORDS}
 _COOKIE: Final = "lang"
 _YEAR_S: Final = 365 * 24 * 3600
@@ -49,11 +53,29 @@ _templates: Final = Environment(
 
 
 async def report_page(request: Request) -> Response:
-    """`?hub=CODE` is what a QR code at a site carries: the place then is known without a position."""
+    """`?hub=CODE`, of a hub, grid or row, is what a QR code at a site carries: the place then is known."""
     city = door_of(request).known_city()
     given = request.query_params.get("hub")
-    hub = city.hubs.get(given) if given else None
-    return _page(request, "report.html", city=city, hub=hub, unknown_hub=bool(given) and hub is None)
+    sign = city.sign(given) if given else None
+    return _page(
+        request,
+        "report.html",
+        city=city,
+        site=_site(city, sign) if sign else None,
+        unknown_site=bool(given) and sign is None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    code: str
+    name: str
+
+
+def _site(city: City, sign: Sign) -> Site:
+    """`莫舍社区 · 莫舍第1网格 · R05`, as far as the sign names it."""
+    grid = city.grids[sign.grid_code].name if sign.grid_code else None
+    return Site(sign.code, " · ".join(filter(None, (city.hubs[sign.hub_code].name, grid, sign.row))))
 
 
 async def tracking_page(request: Request) -> Response:
@@ -97,6 +119,7 @@ def _page(request: Request, template: str, *, status_code: int = 200, **values: 
         here=request.url.path,
         steps=STEPS,
         channels=CHANNELS,
+        for_others=FOR_OTHERS,
         script_texts={key: text for key, text in WORDS[chosen].items() if key.startswith("page.")},
         **values,
     )

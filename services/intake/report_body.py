@@ -18,6 +18,8 @@ from services.domain.messages import Channel, Content, Datum, Location, Visibili
 
 MOST_CHARACTERS: Final = 2000
 MOST_PHOTOS: Final = 6
+FOR_OTHERS: Final[tuple[Channel, ...]] = ("grid_member", "representative", "staff")
+"""Who may report for somebody who cannot: a row leader is one of the representatives."""
 _MOST_NAME: Final = 100
 _MOST_PHONE: Final = 40
 _FIRST_YEAR: Final = 2000
@@ -43,9 +45,14 @@ class ReportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     category: Annotated[str, msgspec.Meta(description="a code of GET /v1/categories")] | None = None
     text: Annotated[str, msgspec.Meta(description="at most 2,000 characters, no U+0000")] | None = None
     location: PointBody | None = None
-    hub_code: Annotated[str, msgspec.Meta(description="a code of GET /v1/hubs")] | None = None
+    hub_code: (
+        Annotated[str, msgspec.Meta(description="of a hub, grid or row: a code of GET /v1/hubs")] | None
+    ) = None
     captured_at: datetime | None = None
     contact: ContactBody | None = None
+    on_behalf: Annotated[bool, msgspec.Meta(description="`contact` is somebody else, who asked for it")] = (
+        False
+    )
     visibility: Visibility = "masked"
     photos: Annotated[list[str], msgspec.Meta(description="ids of POST /v1/photos, at most 6")] | None = None
 
@@ -108,7 +115,7 @@ def faults(body: ReportBody, city: City, photo_exists: Callable[[str], bool]) ->
         found.append(("text", _wrong_text(text, MOST_CHARACTERS)))
     if body.category is not None and body.category not in city.categories:
         found.append(("category", "is not known; GET /v1/categories lists them"))
-    if body.hub_code is not None and body.hub_code not in city.hubs:
+    if body.hub_code is not None and city.sign(body.hub_code) is None:
         found.append(("hub_code", "is not known; GET /v1/hubs lists them"))
     if body.category is None and not body.photos and not (text and text.strip()):
         found.append(("category", "say at least one of category, text and photos"))
@@ -118,6 +125,8 @@ def faults(body: ReportBody, city: City, photo_exists: Callable[[str], bool]) ->
         found.extend(_wrong_instant(body.captured_at))
     if body.contact is not None:
         found.extend(_wrong_contact(body.contact))
+    if body.on_behalf:
+        found.extend(_wrong_proxy(body))
     if body.photos:
         found.extend(_wrong_photos(body.photos, photo_exists))
     return found
@@ -154,6 +163,15 @@ def _wrong_contact(contact: ContactBody) -> Iterator[Fault]:
     ):
         if value is not None and (len(value) > most or "\0" in value):
             yield field, _wrong_text(value, most)
+
+
+def _wrong_proxy(body: ReportBody) -> Iterator[Fault]:
+    """Whoever is called back must be the one it is about, who may have no telephone of their own."""
+    contact = body.contact
+    if body.channel not in FOR_OTHERS:
+        yield "on_behalf", f"is for the channels {', '.join(FOR_OTHERS)}"
+    if contact is None or not any(known and known.strip() for known in (contact.name, contact.phone)):
+        yield "contact", "say for whom: a name or a telephone number of the person to call back"
 
 
 def _wrong_photos(photos: list[str], photo_exists: Callable[[str], bool]) -> Iterator[Fault]:

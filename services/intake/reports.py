@@ -68,6 +68,7 @@ async def _accept(door: Door, headers: Mapping[str, str], body: bytes) -> Accept
         captured_at=report.captured_at,
         visibility=report.visibility,
         photos=tuple(report.photos or ()),
+        on_behalf=report.on_behalf,
         sealed=door.seal_keys.seal(content, command_id=report_id, topic=codec.REPORTS) if content else None,
     )
     await confirmed(door, codec.REPORTS, codec.report_record(command))

@@ -105,12 +105,13 @@ class _Work:
 
     def _decide(self, fresh: Sequence[Read], city: City, areas: Areas) -> None:
         points = {one.command_id: one.point for one in fresh if one.point is not None}
-        cells = dict(zip(points, areas.cells_at([*points.values()]), strict=True))
+        asked = [*points.values()]
+        spots = dict(zip(points, zip(areas.cells_at(asked), areas.grids_at(asked), strict=True), strict=True))
         for one in fresh:
             now = self._now_of(one)
             try:
                 if isinstance(one.message, SubmitReport):
-                    self._file(one.message, one, now, city, cells.get(one.command_id))
+                    self._file(one.message, one, now, city, *spots.get(one.command_id, (None, None)))
                 else:
                     self._command(one.message, one.content, now, city)
             except Exception as error:  # whatever decide raises is that message's fault, and is told
@@ -124,11 +125,14 @@ class _Work:
             return latest
         return one.message.received_at
 
-    def _file(self, report: SubmitReport, read: Read, now: datetime, city: City, cell: str | None) -> None:
+    def _file(
+        self, report: SubmitReport, read: Read, now: datetime, city: City, cell: str | None, grid: str | None
+    ) -> None:
         content, point = read.content, read.point
         stands = place(
             city=city,
             cell=cell,
+            grid=grid,
             hub_code=report.hub_code,
             point=point,
             accuracy_m=content.location.accuracy_m if content.location else None,

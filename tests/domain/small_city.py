@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 LIFE = """\
 [life]
 needed_to_file = []
@@ -131,3 +133,23 @@ number,name_zh,name_en
 ]}
 """,
 }
+
+GRIDS = """\
+code,hub_code,name,rows,sample
+V12001,V12,东二一格,R01..R03;R05,no
+V12002,V12,东二二格,,yes
+V21001,V21,西一一格,R01,yes
+"""
+"""The file that a city may do without."""
+
+
+def with_grids(west: str = "120.60", files: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The small city, V12001 drawn from `west` to the middle of V12."""
+    known = files or FILES
+    ring = f"[[{west}, 30.98], [120.62, 30.98], [120.62, 31.02], [{west}, 31.02], [{west}, 30.98]]"
+    grid = (
+        '{"type": "Feature", "properties": {"code": "V12001", "level": 4}, '
+        f'"geometry": {{"type": "Polygon", "coordinates": [{ring}]}}}}'
+    )
+    areas = known["areas.geojson"].replace("\n]}\n", f",\n{grid}\n]}}\n")
+    return {**known, "grids.csv": GRIDS, "areas.geojson": areas}

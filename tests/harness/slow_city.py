@@ -16,7 +16,9 @@ from services.domain.geo import Point, distance_m, to_wgs84
 
 Ring = list[list[float]]
 
-ROOT_LEVEL, TOWN_LEVEL, COMMUNITY_LEVEL = 1, 2, 3
+Cells = list[tuple[str, list[list[Ring]]]]
+
+ROOT_LEVEL, TOWN_LEVEL, COMMUNITY_LEVEL, GRID_LEVEL = 1, 2, 3, 4
 NEAREST_CENTRE_M = 5000.0
 
 
@@ -26,15 +28,15 @@ class SlowCity:
     def __init__(self, files: Mapping[str, str]) -> None:
         self.hubs = {row["code"]: row for row in csv.DictReader(io.StringIO(files["hubs.csv"]))}
         self.categories = {row["code"]: row for row in csv.DictReader(io.StringIO(files["categories.csv"]))}
-        self._cells = [*_cells(files["areas.geojson"])]
+        self._cells = [*_cells(files["areas.geojson"], COMMUNITY_LEVEL)]
+        self._grids = [*_cells(files["areas.geojson"], GRID_LEVEL)]
 
     def cell_at(self, lon: float, lat: float) -> str | None:
         """Ray casting over every cell: the code of the one that holds the point."""
-        hits = [
-            code for code, polygons in self._cells if any(_inside(lon, lat, polygon) for polygon in polygons)
-        ]
-        assert len(hits) <= 1
-        return hits[0] if hits else None
+        return _holding(lon, lat, self._cells)
+
+    def grid_at(self, lon: float, lat: float) -> str | None:
+        return _holding(lon, lat, self._grids)
 
     def chain(self, code: str) -> list[str]:
         """The hub, then every hub above it."""
@@ -81,10 +83,16 @@ class SlowCity:
         return [code for code, hub in self.hubs.items() if int(hub["level"]) == level]
 
 
-def _cells(text: str) -> Iterator[tuple[str, list[list[Ring]]]]:
+def _holding(lon: float, lat: float, cells: Cells) -> str | None:
+    hits = [code for code, polygons in cells if any(_inside(lon, lat, polygon) for polygon in polygons)]
+    assert len(hits) <= 1
+    return hits[0] if hits else None
+
+
+def _cells(text: str, level: int) -> Iterator[tuple[str, list[list[Ring]]]]:
     for feature in json.loads(text)["features"]:
         geometry = feature["geometry"]
-        if feature["properties"]["level"] == COMMUNITY_LEVEL:
+        if feature["properties"]["level"] == level:
             polygons = (
                 geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
             )

@@ -24,7 +24,7 @@ from services.adapters.settings import Settings
 from services.domain.errors import Malformed
 from services.intake.app import make_app
 from services.intake.door import Door
-from tests.domain.small_city import FILES
+from tests.domain.small_city import FILES, GRIDS
 
 SECRET = bytes(range(32))
 SEAL_KEYS = "k1:" + "A" * 43 + "="
@@ -49,7 +49,7 @@ async def open_door(
 ) -> AsyncIterator[OpenDoor]:
     city = folder / "city"
     city.mkdir(exist_ok=True)
-    for name, text in FILES.items():
+    for name, text in {**FILES, "grids.csv": GRIDS}.items():
         (city / name).write_text(text, "utf-8")
     if database_url != NOWHERE:
         await load_folder(database_url, city)

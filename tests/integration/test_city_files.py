@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from services.adapters.areas import Areas
 from services.adapters.city_files import read_city, read_folder
 from services.domain.city import City
 from services.domain.city_problems import CityProblems, Problem
-from tests.domain.small_city import FILES
+from tests.domain.small_city import FILES, GRIDS, with_grids
 from tests.harness.slow_city import SlowCity
 
+MOSHE = "320506003004"
 WUZHONG = Path(__file__).parents[2] / "deploy" / "city" / "wuzhong"
 
 
@@ -72,6 +74,30 @@ def test_2000_points_lie_where_a_slow_ray_casting_says(areas: Areas, slow: SlowC
     assert 500 < sum(code is not None for code in found) < 1500
 
 
+def test_the_grids_split_moshe_and_are_numbered_west_to_east_and_north_to_south(
+    city: City, areas: Areas, slow: SlowCity
+) -> None:
+    grids = [*city.grids.values()]
+    assert [grid.code for grid in grids] == [f"{MOSHE}{number:03}" for number in range(1, 14)]
+    assert all(grid.sample and "示例" in grid.name and grid.rows[0] == "R01" for grid in grids)
+    outlines: list[Any] = [areas.outline(grid.code) for grid in grids]
+    rings = [outline["coordinates"][0] for outline in outlines]
+    bands = [rings[:3], rings[3:7], rings[7:10], rings[10:]]
+    for northern, southern in pairwise(bands):
+        assert min(lat for ring in northern for _, lat in ring) >= max(lat for r in southern for _, lat in r)
+    for band in bands:
+        for western, eastern in pairwise(band):
+            assert max(lon for lon, _ in western) <= min(lon for lon, _ in eastern)
+    chance = random.Random(13)
+    points = [(chance.uniform(120.571, 120.582), chance.uniform(31.199, 31.211)) for _ in range(3000)]
+    found = areas.grids_at(points)
+    assert found == [slow.grid_at(*point) for point in points]
+    assert {code for code in found if code} == set(city.grids)
+    # Whatever lies in the community lies in one of its grids, and nothing else does.
+    for cell, grid in zip(areas.cells_at(points), found, strict=True):
+        assert (grid is not None) == (cell == MOSHE)
+
+
 def test_a_point_on_a_shared_edge_goes_to_the_smaller_code_whatever_the_order_of_the_file() -> None:
     on_edge, corner = (120.60, 31.0), (120.60, 30.98)
     whole = json.loads(FILES["areas.geojson"])
@@ -81,6 +107,31 @@ def test_a_point_on_a_shared_edge_goes_to_the_smaller_code_whatever_the_order_of
         assert areas.cells_at([on_edge, corner]) == ["V11", "V11"]
         assert areas.cells_at([(120.601, 31.0), (120.7, 31.0), (120.599, 31.0)]) == ["V12", None, "V11"]
         assert areas.cells_at([]) == []
+
+
+def test_a_grid_lies_within_its_community_and_may_do_without_an_area() -> None:
+    files = with_grids()
+    city = read_city(files, 1)
+    areas = Areas.parse(files["areas.geojson"], city)
+    points = [(120.61, 31.0), (120.63, 31.0), (120.59, 31.0), (120.60, 31.0), (120.3, 31.0)]
+    assert areas.grids_at(points) == ["V12001", None, None, "V12001", None]
+    # Grids change nothing above them.
+    assert areas.cells_at(points) == ["V12", "V12", "V11", "V11", None]
+    # A third of this one lies in V11.
+    assert _problems(with_grids(west="120.59")) == [
+        Problem("areas.geojson", 5, "area 'V12001': 33% of it lies outside the area of its hub `V12`")
+    ]
+    beneath = files["areas.geojson"].replace('"level": 4', '"level": 3')
+    assert _problems({**files, "areas.geojson": beneath}) == [
+        Problem("areas.geojson", 5, "level 3 is not the level 4 of grid `V12001`")
+    ]
+    unknown = files["areas.geojson"].replace("V12001", "V12009")
+    assert _problems({**files, "areas.geojson": unknown}) == [
+        Problem(
+            "areas.geojson", 5, "the area's code 'V12009' is not a hub of hubs.csv or a grid of grids.csv"
+        )
+    ]
+    assert read_city({**FILES, "grids.csv": GRIDS}, 1).grids.keys() == {"V12001", "V12002", "V21001"}
 
 
 def test_a_towns_outline_is_the_union_of_its_cells() -> None:

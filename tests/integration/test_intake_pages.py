@@ -71,6 +71,18 @@ async def test_a_code_at_a_site_says_where_it_is(door: OpenDoor) -> None:
     assert "<script>" not in gone.text.replace('<script type="module"', "")
 
 
+async def test_a_code_at_a_row_of_houses_names_community_grid_and_row(door: OpenDoor) -> None:
+    row = await door.http.get("/?hub=V12001-R05", headers=ENGLISH)
+    assert "You are at 东二 · 东二一格 · R05" in row.text
+    assert '<data id="site" value="V12001-R05">' in row.text
+    assert 'href="/?lang=zh&amp;hub=V12001-R05"' in row.text
+    assert '<data id="site" value="V12002">' in (await door.http.get("/?hub=V12002")).text
+    # What hangs at a grid that is gone still names the community.
+    outlived = await door.http.get("/?hub=V12009-R01")
+    assert "这里是东二<" in outlived.text
+    assert '<data id="site" value="V12">' in outlived.text
+
+
 async def test_a_new_tile_and_whom_it_calls_are_data(
     door: OpenDoor, database_url: str, tmp_path: Path
 ) -> None:

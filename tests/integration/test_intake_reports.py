@@ -27,6 +27,13 @@ WHOLE: dict[str, Any] = {
 }
 
 
+FOR_AN_ELDER: dict[str, Any] = {
+    "channel": "representative",
+    "on_behalf": True,
+    "contact": {"name": "八旬老人", "phone": "13800000080"},
+    "hub_code": "V12001-R05",
+}
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -72,6 +79,32 @@ async def test_an_accepted_report_is_on_the_topic_with_everything_personal_seale
         text="龙西路口有个大坑",
         location=Location(lon=120.58, lat=31.0, datum="GCJ02", accuracy_m=12),
     )
+
+
+@pytest.mark.parametrize("channel", ["grid_member", "representative", "staff"])
+async def test_a_row_leader_reports_for_an_elder_at_a_row(door: OpenDoor, broker: str, channel: str) -> None:
+    body = {"text": "楼道灯不亮", **FOR_AN_ELDER, "channel": channel}
+    answer = await door.http.post("/v1/reports", json=body)
+    assert answer.status_code == 202
+    ((_, report),) = await _sent(broker, answer.json()["report_id"])
+    assert (report.channel, report.on_behalf, report.hub_code) == (channel, True, "V12001-R05")
+    assert report.sealed is not None
+    # Whom it is for is called back, so that is the contact; who filed it is nobody's business.
+    content = door.keys.open(report.sealed, command_id=report.report_id, topic=codec.REPORTS)
+    assert (content.name, content.phone) == ("八旬老人", "13800000080")
+
+
+async def test_a_name_without_a_telephone_is_enough_and_whoever_speaks_for_themselves_needs_neither(
+    door: OpenDoor, broker: str
+) -> None:
+    for change, on_behalf in (
+        ({"contact": {"name": "八旬老人"}}, True),
+        ({"on_behalf": False, "contact": None}, False),
+    ):
+        answer = await door.http.post("/v1/reports", json={"text": "灯", **FOR_AN_ELDER, **change})
+        assert answer.status_code == 202
+        ((_, report),) = await _sent(broker, answer.json()["report_id"])
+        assert report.on_behalf is on_behalf
 
 
 async def test_the_same_key_is_the_same_report_whatever_the_second_body_says(
@@ -136,6 +169,16 @@ def _bad_values() -> Iterator[Any]:
         ("instant of the year 1", {"captured_at": "0001-01-01T00:00:00+08:00"}, ["captured_at"]),
         ("unknown field", {"colour": "red"}, ["colour"]),
         ("unknown field inside", {"location": {**point, "alt": 3}}, ["location.alt"]),
+        ("a row of no community", {"hub_code": "V99001-R05"}, ["hub_code"]),
+        ("on behalf as text", {"on_behalf": "yes"}, ["on_behalf"]),
+        ("a courier for somebody", {"on_behalf": True}, ["on_behalf"]),
+        ("for nobody", {**FOR_AN_ELDER, "contact": None}, ["contact"]),
+        ("for somebody without a name", {**FOR_AN_ELDER, "contact": {"name": " "}}, ["contact"]),
+        (
+            "a resident for nobody",
+            {**FOR_AN_ELDER, "channel": "resident", "contact": {}},
+            ["on_behalf", "contact"],
+        ),
         ("several at once", {"category": "ufo", "hub_code": "9"}, ["category", "hub_code"]),
     ):
         yield pytest.param({**WHOLE, **change}, wrong, id=name)

@@ -106,6 +106,7 @@ async function submitted(event) {
     category: form.get('category'),
     text: form.get('text').trim() || undefined,
     captured_at: report.capturedAt,
+    ...forWhom(form),
     ...(await whereabouts.found()),
   }
   const outcome = await send(report.key, body, report.photo)
@@ -115,6 +116,12 @@ async function submitted(event) {
   $('send').textContent = t('page.try_again')
   $('trouble').textContent = outcome.refused ? t('page.refused', { why: outcome.refused }) : t('page.failed')
   $('trouble').hidden = false
+}
+
+/** Who cannot write is called back, not the one who writes. */
+function forWhom(form) {
+  if (!form.get('on_behalf')) return {}
+  return { on_behalf: true, contact: { name: form.get('person').trim() || undefined, phone: form.get('phone').trim() || undefined } }
 }
 
 function received(accepted, later) {
@@ -155,6 +162,14 @@ async function keepUploading(later) {
 function restoreWho() {
   const choice = document.querySelector(`input[name=channel][value="${CSS.escape(kept('who') ?? '')}"]`)
   if (choice) choice.checked = true
+  offerBehalf()
+}
+
+/** What is hidden is disabled too: it is not sent. */
+function offerBehalf() {
+  const channel = document.querySelector('input[name=channel]:checked')
+  $('behalf').hidden = $('behalf').disabled = !channel?.hasAttribute('data-for-others')
+  $('person').hidden = $('person').disabled = !$('on-behalf').checked
 }
 
 for (const tile of document.querySelectorAll('[data-tile]')) {
@@ -169,6 +184,7 @@ $('report').addEventListener('submit', submitted)
 $('report').addEventListener('change', (event) => {
   if (event.target.name === 'category') showCalls()
   if (event.target.name === 'channel') keep('who', event.target.value)
+  offerBehalf()
 })
 $('back').addEventListener('click', () => history.back())
 $('forget').addEventListener('click', forget)
