@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.domain import clocks, events, ids
 from services.domain.case import Case
-from services.domain.city import LAST_STAGE, City
+from services.domain.city import LAST_STAGE, NO_CATEGORY, Category, City
 from services.domain.deciding import Seat
 from services.domain.events import Due, TriageReason
 from services.domain.routing import Route
@@ -17,24 +17,21 @@ def dispatched(way: Route, filed: events.CaseFiled, *, city: City, now: datetime
     storm = city.policy.surges.get(filed.surge) if filed.surge else None
     deferred = storm is not None and filed.priority in storm.deferred
     start_at = max(now, storm.ends) if storm is not None and deferred else now
-    dues = tuple(
-        clocks.set_due(
-            city=city, priority=filed.priority, clock="owner", stage=stage, limit=limit, start_at=start_at
-        )
-        for stage, limit in clocks.owner_limits(city, way.category.code, surge=filed.surge)
+    dues = clocks.owner_dues(
+        city, way.category.code, priority=filed.priority, start_at=start_at, surge=filed.surge
     )
     return events.CaseDispatched(
         hub_code=way.hub_code,
         level=way.level,
         owner=way.owner,
         owner_hub_code=way.owner_hub_code,
-        dues=(*dues, *promise(way, filed.priority, city, filed.received_at)),
+        dues=(*dues, *promise(way.category, filed.priority, city, filed.received_at)),
     )
 
 
-def promise(way: Route, priority: str, city: City, received_at: datetime) -> tuple[Due, ...]:
+def promise(category: Category, priority: str, city: City, received_at: datetime) -> tuple[Due, ...]:
     """The citizen's clock: it runs from the report on, whoever looks at it meanwhile."""
-    if way.category.resolve is None:
+    if category.resolve is None:
         return ()
     return (
         clocks.set_due(
@@ -42,7 +39,7 @@ def promise(way: Route, priority: str, city: City, received_at: datetime) -> tup
             priority=priority,
             clock="citizen",
             stage=LAST_STAGE,
-            limit=way.category.resolve,
+            limit=category.resolve,
             start_at=received_at,
         ),
     )
@@ -54,12 +51,17 @@ def begun(
     *,
     reason: TriageReason,
     seat: Seat,
-    dues: tuple[Due, ...],
+    triage: Due,
+    received_at: datetime,
+    command_id: str,
     now: datetime,
     city: City,
 ) -> tuple[str, events.TriageStarted]:
-    """A case for a report that was taken off another one and had none of its own."""
-    case_id = ids.case_id(now, report_id)
+    """A case for a report that does not stand with another one after all, and has none of its own."""
+    case_id = ids.case_id(now, command_id)
+    known = city.categories.get(case.category)
+    promised = known is not None and case.category != NO_CATEGORY
+    dues = promise(known, case.priority, city, received_at) if known and promised else ()
     return case_id, events.TriageStarted(
         report_id=report_id,
         root_case_id=case_id,
@@ -71,9 +73,9 @@ def begun(
         location_quality=case.location_quality,
         unrouted=False,
         confidential=case.confidential,
-        received_at=now,
+        received_at=received_at,
         grid_code=case.grid_code,
         reason=reason,
         **seat.fields(),
-        dues=dues,
+        dues=(triage, *dues),
     )

@@ -71,6 +71,7 @@ class AttachedReport:
     report_id: str
     from_case_id: str | None = None
     same_reporter: bool = False
+    added_at: datetime | None = None
 
 
 @value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from services.domain import ids
 from services.domain.case import Deadline
@@ -16,6 +17,7 @@ from services.domain.events import Clock, Due, DueAgain
 from services.domain.limits import Limit, parse_limit
 from services.domain.working_time import WALL, WorkingTime
 
+AnyDue = TypeVar("AnyDue", bound=Due)
 Pauses = tuple[tuple[datetime, datetime], ...]
 ACCEPT = "accept"
 _DUE = 100
@@ -39,17 +41,16 @@ def set_due(*, city: City, priority: str, clock: Clock, stage: str, limit: Limit
     )
 
 
-def set_again(
-    due: DueAgain, *, before: Deadline | None, city: City, priority: str, now: datetime
-) -> DueAgain:
+def set_again(due: AnyDue, *, before: Deadline | None, city: City, priority: str, now: datetime) -> AnyDue:
     """A due that takes another's place: what was counted stays, and nothing is told a second time.
 
     Warnings that would have come by `now` are skipped; so is the breach if `before` had recorded it.
     """
     breached = before is not None and is_breached(city, before)
     time = city.working_time(parse_limit(due.limit).calendar)
+    pauses = due.pauses if isinstance(due, DueAgain) else ()
     for rung in city.steps(due.clock, due.stage):
-        at = _step_at(rung, city, priority, time, due.start_at, due.due_at, due.pauses)
+        at = _step_at(rung, city, priority, time, due.start_at, due.due_at, pauses)
         if at > now or (rung.percent >= _DUE and not (breached and rung.percent == _DUE)):
             return replace(due, step=rung.step, next_at=at)
     return replace(due, step=None, next_at=None)
@@ -138,6 +139,38 @@ def is_breached(city: City, deadline: Deadline) -> bool:
 def step_id(case_id: str, deadline: Deadline) -> str:
     """The `deadline_id` of a deadline's next step."""
     return ids.deadline_id(case_id, deadline.clock, deadline.stage, deadline.step or "", deadline.set_seq)
+
+
+def owner_dues(
+    city: City,
+    category: str,
+    *,
+    priority: str,
+    start_at: datetime,
+    variant: str | None = None,
+    surge: str | None = None,
+) -> tuple[Due, ...]:
+    """The owner's clock as it starts."""
+    limits = owner_limits(city, category, variant=variant, surge=surge)
+    return tuple(
+        set_due(city=city, priority=priority, clock="owner", stage=stage, limit=limit, start_at=start_at)
+        for stage, limit in raised_accept(limits, city, category, priority, start_at)
+    )
+
+
+def raised_accept(
+    limits: list[tuple[str, Limit]], city: City, category: str, priority: str, start_at: datetime
+) -> list[tuple[str, Limit]]:
+    """Where the priority is above the category's own, its accept limit holds if that ends earlier."""
+    order, known = list(city.priorities), city.categories.get(category) or city.categories[NO_CATEGORY]
+    if priority not in order or order.index(priority) >= order.index(known.priority):
+        return limits
+
+    def ends(limit: Limit) -> datetime:
+        return city.working_time(limit.calendar).due(limit, start_at)[0]
+
+    own = city.priorities[priority].accept
+    return [(stage, min(limit, own, key=ends) if stage == ACCEPT else limit) for stage, limit in limits]
 
 
 def owner_limits(

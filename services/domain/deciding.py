@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -129,13 +129,26 @@ def seat_for(desk: Desk, owner: str, hub_code: str | None, *, field: str = "owne
 
 
 def handed_over(desk: Desk) -> tuple[Due, ...]:
-    """The clocks of a new owner: acceptance and the milestones not yet met; resolve keeps its due."""
-    case, city = desk.case, desk.city
-    unmet = {d.stage for d in case.deadlines if d.clock == "owner" and d.open}
-    return tuple(
-        desk.set_due(stage, limit)
-        for stage, limit in limits_of(case, city)
-        if stage == ACCEPT or (stage != LAST_STAGE and stage in unmet)
+    """The clocks of a new owner: acceptance and the milestones not yet met; resolve keeps its due.
+
+    All of them start for a case that nobody had yet.
+    """
+    dues = dues_from(desk, desk.now, desk.case.priority)
+    if desk.case.dispatched_at is None:
+        return dues
+    unmet = {d.stage for d in desk.case.deadlines if d.clock == "owner" and d.open} - {LAST_STAGE}
+    return tuple(due for due in dues if due.stage in {ACCEPT, *unmet})
+
+
+def dues_from(desk: Desk, start_at: datetime, priority: str) -> tuple[Due, ...]:
+    side = desk.case.side
+    return clocks.owner_dues(
+        desk.city,
+        desk.case.category,
+        priority=priority,
+        start_at=start_at,
+        variant=side.variant,
+        surge=side.surge,
     )
 
 
@@ -202,6 +215,25 @@ def again(
         pauses=pauses,
     )
     return clocks.set_again(due, before=before, city=city, priority=priority, now=desk.now)
+
+
+def anew(row: Deadline, desk: Desk, due_at: datetime, *, official: bool, **changed: Any) -> DueAgain:
+    """A row that was set before, due at another instant: what it counted stays."""
+    due = DueAgain(
+        clock=row.clock,
+        stage=row.stage,
+        limit=row.limit,
+        start_at=row.start_at,
+        due_at=due_at,
+        official=official,
+        step=None,
+        next_at=None,
+        extended_by=row.extended_by,
+        original_due_at=row.original_due_at,
+        pauses=row.pauses,
+    )
+    due = replace(due, **changed)
+    return clocks.set_again(due, before=row, city=desk.city, priority=desk.case.priority, now=desk.now)
 
 
 def yields(body: type[Any]) -> Decider:

@@ -192,7 +192,9 @@ class ReportDeclined:
 
 @value
 class DeclineAppealed(Assigned):
-    pass
+    """People look again; the citizen's clock had never stopped."""
+
+    reopened: tuple[ReopenedDue, ...] = ()
 
 
 @value
@@ -210,10 +212,11 @@ class ReportAttached:
 
 @value
 class ReportDetached(Assigned):
-    """It is not: the report stands alone again, to be looked at."""
+    """It is not: the report stands alone again, to be looked at; its clock had never stopped."""
 
     report_id: str
     from_case_id: str
+    reopened: tuple[ReopenedDue, ...] = ()
 
 
 @value

@@ -138,7 +138,9 @@ def _filed(case: Case, event: Event, body: e.CaseFiled) -> Changes:
         "location_quality": body.location_quality,
         "unrouted": body.unrouted,
         "confidential": body.confidential,
-        "side": replace(case.side, triage=None, suggested=(), surge=body.surge),
+        "side": replace(
+            case.side, triage=None, suggested=(), surge=body.surge, aid_hub_code=body.aid_hub_code
+        ),
         "deadlines": _meet(case, "triage", event.occurred_at),
     }
 
@@ -173,23 +175,40 @@ def _dispatched(case: Case, event: Event, body: e.CaseDispatched) -> Changes:
 
 def _appealed(case: Case, event: Event, body: e.DeclineAppealed) -> Changes:
     side = replace(case.side, triage="appeal", appealed=True, reason=None)
-    return {"side": side, **_assigned(case, event, body)}
+    return {"side": side, **_assigned(_reopened_rows(case, event, body.reopened), event, body)}
 
 
 def _detached(case: Case, event: Event, body: e.ReportDetached) -> Changes:
     gone = tuple(one for one in case.side.gone if one != body.report_id)
     side = replace(case.side, triage="detached", attached_to=None, gone=gone)
-    return {"side": side, "report_count": 1, **_assigned(case, event, body)}
+    again = _reopened_rows(case, event, body.reopened)
+    return {"side": side, "report_count": 1, **_assigned(again, event, body)}
+
+
+def _reopened_rows(case: Case, event: Event, reopened: tuple[ReopenedDue, ...]) -> Case:
+    """What runs on runs on; nothing else is open any more."""
+    at, again = event.occurred_at, {(r.clock, r.stage, r.set_seq): r for r in reopened}
+    rows = tuple(
+        _again(d, again[d.key], at)
+        if d.key in again
+        else (replace(d, closed_at=at, next_at=None) if d.open else d)
+        for d in case.deadlines
+    )
+    return replace(case, deadlines=rows)
 
 
 def _attached(case: Case, event: Event, body: e.ReportAttached) -> Changes:
-    side = replace(case.side, attached_to=body.to_case_id, gone=case.reports, suggested=())
+    gone = (*case.side.gone, *case.reports)
+    side = replace(case.side, attached_to=body.to_case_id, gone=gone, suggested=())
     return {"side": side, "report_count": 0}
 
 
 def _report_added(case: Case, event: Event, body: e.ReportAdded) -> Changes:
     came = AttachedReport(
-        report_id=body.report_id, from_case_id=body.from_case_id, same_reporter=body.same_reporter
+        report_id=body.report_id,
+        from_case_id=body.from_case_id,
+        same_reporter=body.same_reporter,
+        added_at=event.occurred_at,
     )
     others = tuple(one for one in case.side.attached if one.report_id != body.report_id)
     gone = tuple(one for one in case.side.gone if one != body.report_id)
@@ -251,6 +270,7 @@ def _again(deadline: Deadline, again: ReopenedDue, at: datetime) -> Deadline:
     return replace(
         deadline,
         met_at=None,
+        closed_at=None,
         due_at=again.due_at,
         official=deadline.official if again.official is None else again.official,
         next_at=again.next_at,
@@ -320,7 +340,13 @@ def _reassigned(case: Case, event: Event, body: e.CaseReassigned | e.ReturnAppro
     )
     decided = replace(case, deadlines=_meet(case, "decision", event.occurred_at))
     # a person has found its way
-    return {"side": side, "unrouted": False, "accepted_at": None, **_assigned(decided, event, body)}
+    return {
+        "side": side,
+        "unrouted": False,
+        "dispatched_at": case.dispatched_at or event.occurred_at,
+        "accepted_at": None,
+        **_assigned(decided, event, body),
+    }
 
 
 def _variant(case: Case, event: Event, body: e.VariantSet) -> Changes:
@@ -408,26 +434,19 @@ def _failed(case: Case, event: Event, body: e.VerificationFailed) -> Changes:
 
 
 def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
-    at = event.occurred_at
-    reopened = {(r.clock, r.stage, r.set_seq): r for r in body.reopened}
-    rows = tuple(
-        _again(d, reopened[d.key], at)
-        if d.key in reopened
-        else (replace(d, closed_at=at, next_at=None) if d.open else d)
-        for d in case.deadlines
-    )
     side = replace(
         case.side, return_asked=False, extended=False, answer=None, satisfaction=None, assignments=1
     )
     return {
         "priority": body.priority,
+        "dispatched_at": event.occurred_at,
         "accepted_at": None,
         "resolved_at": None,
         "outcome": None,
         "unverified": False,
         "rework_count": 0,
         "side": side,
-        **_assigned(replace(case, deadlines=rows), event, body),
+        **_assigned(_reopened_rows(case, event, body.reopened), event, body),
     }
 
 

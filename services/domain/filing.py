@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from services.domain import clocks, events, ids
-from services.domain.beginning import dispatched, promise
+from services.domain.beginning import begun, dispatched, promise
 from services.domain.case import Case
 from services.domain.city import NO_CATEGORY, City
 from services.domain.deciding import TRIAGE, desk_of, triage_limit
@@ -82,7 +82,7 @@ def file_report(
             )
         ]
         if reason != "no_category":
-            dues += promise(way, priority, city, now)
+            dues += promise(way.category, priority, city, now)
         written.write(
             case_id, events.TriageStarted(**birth, reason=reason, **seat.fields(), dues=tuple(dues)), by
         )
@@ -118,8 +118,12 @@ def add_report(
     city: City,
     others: Mapping[str, Case],
 ) -> Settled:
-    """A report of a problem that is known: it joins the case, urges it, or opens it again."""
-    written = Writer({**others, case.case_id: case}, report.report_id, max(now, case.last_event_at), city)
+    """A report of a problem that is known: it joins the case, urges it, or opens it again.
+
+    One that finds the case over after all is looked at by people, as a case of its own.
+    """
+    now = max(now, case.last_event_at)
+    written = Writer({**others, case.case_id: case}, report.report_id, now, city)
     written.pass_steps(case.case_id)
     by = Actor(ref=f"report:{report.report_id}", roles=("reporter",))
     added = events.ReportAdded(
@@ -128,11 +132,45 @@ def add_report(
         score=likeness.score if likeness else None,
         distance_m=likeness.distance_m if likeness else None,
     )
-    written.write(case.case_id, added, by.ref)
-    now_case = written.cases[case.case_id]
-    if now_case.state == "closed":
-        written.decide_more(case.case_id, "reopen", by)
-    elif same_reporter and now_case.open:
-        written.decide_more(case.case_id, "urge", by)
-    written.pass_steps(case.case_id)
-    return written.settled(case.case_id)
+    stands = written.cases[case.case_id]
+    joined = written.copy()
+    if stands.open:
+        joined.write(case.case_id, added, by.ref)
+        if same_reporter:
+            joined.decide_more(case.case_id, "urge", by)
+    elif stands.state != "closed" or not _reopened(joined, case.case_id, added, by):
+        return _alone(written, stands, report, by, now=now, city=city)
+    joined.pass_steps(case.case_id)
+    return joined.settled(case.case_id)
+
+
+def _reopened(written: Writer, case_id: str, added: events.ReportAdded, by: Actor) -> bool:
+    written.write(case_id, added, by.ref)
+    return written.decide_more(case_id, "reopen", by) is None
+
+
+def _alone(
+    written: Writer, known: Case, report: SubmitReport, by: Actor, *, now: datetime, city: City
+) -> Settled:
+    seat = desk_of(city, known.hub_code if known.hub_code in city.hubs else city.root)
+    triage = clocks.set_due(
+        city=city,
+        priority=known.priority,
+        clock="owner",
+        stage=TRIAGE,
+        limit=triage_limit(city, known.priority, "verify_first"),
+        start_at=now,
+    )
+    case_id, birth = begun(
+        known,
+        report.report_id,
+        reason="verify_first",
+        seat=seat,
+        triage=triage,
+        received_at=now,
+        command_id=report.report_id,
+        now=now,
+        city=city,
+    )
+    written.write(case_id, replace(birth, channel=report.channel, recurrence_of=known.case_id), by.ref)
+    return written.settled(case_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,10 +34,16 @@ def _handed_over(case: Case, body: Any, now: datetime, city: City) -> Iterator[A
 
 
 def _breached(case: Case, body: events.SlaBreached, now: datetime, city: City) -> Iterator[Any]:
-    if body.clock == "owner" and body.stage == LAST_STAGE and case.side.extended and not case.side.backlogged:
-        yield events.CaseBacklogged()
-    elif body.stage.startswith("report_in:"):
+    if body.stage.startswith("report_in:"):
         yield events.CaseSupervised(to_level=max(1, case.level - 1), reason="not_reported_in")
+    yield from _unsolved(case, body, now, city)
+
+
+def _unsolved(case: Case, body: events.StepPassed, now: datetime, city: City) -> Iterator[Any]:
+    """Extended, and past the due all the same; a breach from before the extension is not told again."""
+    late = (body.clock, body.stage) == ("owner", LAST_STAGE) and body.percent >= 100
+    if late and case.side.extended and not case.side.backlogged:
+        yield events.CaseBacklogged()
 
 
 def _waited(case: Case, body: events.WaitEnded, now: datetime, city: City) -> Iterator[Any]:
@@ -44,7 +51,7 @@ def _waited(case: Case, body: events.WaitEnded, now: datetime, city: City) -> It
         reason = city.policy.declines.get(NO_RESPONSE)
         yield events.ReportDeclined(reason=NO_RESPONSE, channel=reason.channel if reason else None)
     elif body.stage == SUSPENSION and case.state == "suspended":
-        if case.side.suspension == WAITING_FOR_REPORTER:
+        if case.side.suspension == WAITING_FOR_REPORTER and not case.open_parts:
             yield events.NoResponseClosed(dues=archive_due(case, city, now))
         else:
             stood = (d for d in case.deadlines if d.open and d.clock == "owner" and d.step is not None)
@@ -59,8 +66,9 @@ def _waited(case: Case, body: events.WaitEnded, now: datetime, city: City) -> It
         yield events.CaseSupervised(to_level=max(1, case.level - 1), reason="undecided")
 
 
-def _off_duty(case: Case, body: events.CaseEscalated, now: datetime, city: City) -> Iterator[Any]:
+def _escalated(case: Case, body: events.CaseEscalated, now: datetime, city: City) -> Iterator[Any]:
     """Territorial fallback: where nobody sits at the desk that must supervise, the next above is called."""
+    yield from _unsolved(case, body, now, city)
     hub = city.at_level(case.hub_code if case.hub_code in city.hubs else city.root, body.to_level)
     chain = city.ancestors(hub)
     on_duty = next((one for one in chain if city.on_duty(one, now)), city.root)
@@ -73,10 +81,10 @@ def _problem_ticket(case: Case, reason: Any, city: City) -> events.ProblemTicket
     return events.ProblemTicketOpened(reason=reason, hub_code=hub, level=city.hubs[hub].level)
 
 
-def _many_reporters(case: Case, body: Any, now: datetime, city: City) -> Iterator[Any]:
+def _many_reporters(case: Case, body: events.ReportAdded, now: datetime, city: City) -> Iterator[Any]:
     """Several people within a day: it matters more; many: the tier above must know."""
     reporters = case.reporters
-    if not case.open or now - case.received_at > _A_DAY:
+    if body.same_reporter or not case.open or now - case.received_at > _A_DAY:
         return
     if reporters == city.policy.many_reporters and city.higher(case.priority) != case.priority:
         yield raised(case, "many_reporters", now=now, city=city)
@@ -88,17 +96,25 @@ def _many_reporters(case: Case, body: Any, now: datetime, city: City) -> Iterato
 
 
 def raised(case: Case, reason: Any, *, now: datetime, city: City) -> events.PriorityRaised:
-    """One up; what waits for acceptance or for people is due sooner, never later."""
+    """One up; what waits for acceptance or for people is due sooner, never later, and stands if it stood."""
     priority = city.higher(case.priority)
     rules = city.priorities[priority]
     sooner = []
     for stage, limit in ((clocks.ACCEPT, rules.accept), (TRIAGE, rules.triage)):
         before = case.open_deadline("owner", stage)
+        if before is None or clocks.is_breached(city, before):
+            continue
+        stands = before.next_at is None
         due = clocks.set_due(
-            city=city, priority=priority, clock="owner", stage=stage, limit=limit, start_at=now
+            city=city,
+            priority=priority,
+            clock="owner",
+            stage=stage,
+            limit=limit,
+            start_at=(case.side.paused_at or now) if stands else now,
         )
-        if before is not None and not clocks.is_breached(city, before) and due.due_at < before.due_at:
-            sooner.append(due)
+        if due.due_at < before.due_at:
+            sooner.append(replace(due, next_at=None) if stands else due)
     return events.PriorityRaised(priority=priority, reason=reason, dues=tuple(sooner))
 
 
@@ -119,20 +135,19 @@ def child_events(
     )
     if child.state in ENDED and known.state not in ENDED:
         yield On(parent.case_id, events.ChildResolved(part=part, outcome=child.outcome))
-        if parent.side.ordered:
-            yield from _next_part(parent, child, cases, now, city)
+        yield from _next_part(parent, child, cases, now, city)
     else:
         yield On(parent.case_id, events.ChildChanged(part=part))
 
 
 def _next_part(
-    parent: Case, child: Case, cases: Mapping[str, Case], now: datetime, city: City
+    parent: Case, ended: Case, cases: Mapping[str, Case], now: datetime, city: City
 ) -> Iterator[On]:
-    order = [part.case_id for part in parent.side.parts]
-    waiting = (cases[one] for one in order[order.index(child.case_id) + 1 :] if one in cases)
-    after = next((one for one in waiting if one.state == "filed"), None)
-    if after is not None:
-        yield On(after.case_id, begin_part(after, now=now, city=city))
+    """The first part that is not over begins if it was waiting for those before it."""
+    left = (p for p in parent.side.parts if p.case_id != ended.case_id and p.state not in ENDED)
+    after = next(left, None)
+    if after is not None and after.state == "filed":
+        yield On(after.case_id, begin_part(cases[after.case_id], now=now, city=city))
 
 
 def begin_part(part: Case, *, now: datetime, city: City) -> events.CaseDispatched:
@@ -142,19 +157,15 @@ def begin_part(part: Case, *, now: datetime, city: City) -> events.CaseDispatche
         level=part.level,
         owner=part.owner,
         owner_hub_code=part.owner_hub_code,
-        dues=tuple(
-            clocks.set_due(
-                city=city, priority=part.priority, clock="owner", stage=stage, limit=limit, start_at=now
-            )
-            for stage, limit in clocks.owner_limits(city, part.category)
-        ),
+        dues=clocks.owner_dues(city, part.category, priority=part.priority, start_at=now),
     )
 
 
 _AFTER: dict[type[Any], Callable[[Case, Any, datetime, City], Iterator[Any]]] = {
     events.SlaBreached: _breached,
     events.WaitEnded: _waited,
-    events.CaseEscalated: _off_duty,
+    events.CaseEscalated: _escalated,
+    events.DutyLeaderAlerted: _unsolved,
     events.VerificationFailed: _reworked,
     events.CaseReassigned: _handed_over,
     events.ReturnApproved: _handed_over,

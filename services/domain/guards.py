@@ -74,7 +74,8 @@ def _attach(case: Case, actor: Actor, city: City) -> str | None:
 
 
 def _detach(case: Case, actor: Actor, city: City) -> str | None:
-    return None if case.side.attached else "no other report is attached to it"
+    attached = {one.report_id for one in case.side.attached}
+    return None if attached & set(case.reports) else "no other report is attached to it"
 
 
 def _appeal(case: Case, actor: Actor, city: City) -> str | None:

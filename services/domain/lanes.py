@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from services.domain import clocks, events, ids
-from services.domain.case import Case
+from services.domain.case import ENDED, Case
 from services.domain.city import LAST_STAGE
-from services.domain.deciding import Desk, On, Seat, seat_for
+from services.domain.deciding import Desk, On, Seat, anew, seat_for
 from services.domain.errors import NotAllowed
-from services.domain.events import Due, DueAgain, Invitation, Part
+from services.domain.events import DueAgain, Invitation, Part
 from services.domain.messages import WantedPart
 from services.domain.routing import find_owner
 
@@ -24,7 +24,7 @@ def split(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed("invalid", f"a case has {policy.most_parts} parts at most", "parts")
     if case.number.count(".") >= policy.most_depth:
         raise NotAllowed("not_allowed", f"parts of parts go {policy.most_depth} deep at most")
-    waits = wanted.ordered and bool(case.open_parts)
+    waits = wanted.ordered and any(part.state not in ENDED for part in case.side.parts)
     births: list[On] = []
     parts: list[Part] = []
     for index, one in enumerate(wanted.parts):
@@ -32,7 +32,7 @@ def split(desk: Desk) -> tuple[Any, ...]:
         part, written = _part(desk, one, index, begins)
         births += written
         parts.append(part)
-    last = max((due.due_at for on in births for due in _resolve_dues(on.body)), default=None)
+    last = _last_due(desk, births, ordered=wanted.ordered)
     decomposed = events.CaseDecomposed(
         parts=tuple(parts), ordered=wanted.ordered, dues=_fixed(desk, last) if last else ()
     )
@@ -84,12 +84,22 @@ def _part(desk: Desk, one: WantedPart, index: int, begins: bool) -> tuple[Part, 
 
 
 def _sent(desk: Desk, seat: Seat, category: str) -> events.CaseDispatched:
-    dues = tuple(desk.set_due(stage, limit) for stage, limit in clocks.owner_limits(desk.city, category))
+    dues = clocks.owner_dues(desk.city, category, priority=desk.case.priority, start_at=desk.now)
     return events.CaseDispatched(**seat.fields(), dues=dues)
 
 
-def _resolve_dues(body: Any) -> tuple[Due, ...]:
-    return tuple(due for due in getattr(body, "dues", ()) if due.stage == LAST_STAGE)
+def _last_due(desk: Desk, births: list[On], *, ordered: bool) -> datetime | None:
+    """When the last part is due; one that waits for another begins, at the latest, when that is due."""
+    categories = [on.body.category for on in births if isinstance(on.body, events.CaseFiled)]
+    at, last = desk.now, None
+    for category in categories:
+        limit = dict(clocks.owner_limits(desk.city, category)).get(LAST_STAGE)
+        if limit is None:
+            continue
+        due_at, _ = desk.city.working_time(limit.calendar).due(limit, at)
+        last = due_at if last is None else max(last, due_at)
+        at = due_at if ordered else at
+    return last
 
 
 def _fixed(desk: Desk, last: datetime) -> tuple[DueAgain, ...]:
@@ -109,19 +119,8 @@ def _fixed(desk: Desk, last: datetime) -> tuple[DueAgain, ...]:
         if known is not None and known.extension is not None and not case.side.extended:
             most, _ = clocks.longer(known.extension, most, city)
         due_at = min(due_at, max(most, row.due_at))
-    due = DueAgain(
-        clock="owner",
-        stage=LAST_STAGE,
-        limit=row.limit,
-        start_at=row.start_at,
-        due_at=due_at,
-        official=official,
-        step=None,
-        next_at=None,
-        original_due_at=row.original_due_at or row.due_at,
-        pauses=row.pauses,
-    )
-    return (clocks.set_again(due, before=row, city=city, priority=case.priority, now=desk.now),)
+    original = row.original_due_at or row.due_at
+    return (anew(row, desk, due_at, official=official, extended_by=None, original_due_at=original),)
 
 
 def whistle(desk: Desk) -> tuple[Any, ...]:

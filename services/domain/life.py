@@ -54,6 +54,7 @@ WORKED_ON: tuple[State, ...] = (
     "verifying",
     "closed",
     "archived",
+    "withdrawn",
 )
 NEW: tuple[State, ...] = (*TRIAGE, *UNDER_WAY)
 JOINED: tuple[State, ...] = (*UNDER_WAY[1:], "suspended", "rework")
@@ -67,7 +68,8 @@ LIFE: tuple[Move, ...] = (
     Move("submit_report",     "system",     (*OPEN, "closed"), None,          "ReportAdded",          False),
     Move("submit_report",     "system",     NEW,               None,          "DuplicatesSuggested",  False),
     Move("submit_report",     "system",     OPEN,              None,          "DutyDeskPaged",        False),
-    Move("submit_report",     "system",     BEFORE_CLAIM,      None,          "GroupIssueDeclared",   False),
+    Move("submit_report",     "system",     OPEN,              None,          "PriorityRaised",       False),
+    Move("submit_report",     "system",     OPEN,              None,          "GroupIssueDeclared",   False),
     # triage
     Move("request_info",      "dispatcher", ("triaging",),     "need_info",   "InfoRequested",        True),
     Move("supply_info",       "reporter",   ("need_info",),    "triaging",    "InfoSupplied",         True),
@@ -132,7 +134,7 @@ LIFE: tuple[Move, ...] = (
     Move("pass_deadline",     "system",     OPEN,              None,          "DutyLeaderAlerted",    False),
     Move("pass_deadline",     "system",     OPEN,              None,          "WaitEnded",            False),
     Move("pass_deadline",     "system",     OPEN,              None,          "CaseBacklogged",       False),
-    Move("pass_deadline",     "system",     BEFORE_CLAIM,      None,          "ProblemTicketOpened",  False),
+    Move("pass_deadline",     "system",     BEFORE_CLAIM,      None,          "ProblemTicketOpened",  True),
     Move("pass_deadline",     "system",     ("suspended",),    "closed",      "NoResponseClosed",     True),
     # nobody verified in time: closed, and counted apart
     Move("pass_deadline",     "system",     ("verifying",),    "closed",      "VerificationLapsed",   True),
@@ -209,7 +211,7 @@ _RIGHTS: dict[Who, tuple[Callable[[Case, Actor, City], bool], str]] = {
     "reporter": (access.is_reporter, "only who reported it may do this, with the tracking code"),
     "invited": (access.is_invited, "only a unit that was asked to join may report in"),
     "party": (
-        lambda case, actor, city: "reporter" in actor.roles or access.may_read(case, actor, city),
+        lambda case, actor, city: access.is_reporter(case, actor, city) or access.may_read(case, actor, city),
         "this case is not open to you",
     ),
 }

@@ -113,12 +113,15 @@ def set_category(desk: Desk) -> tuple[Any, ...]:
     rules = city.categories.get(desk.wanted.category)
     if rules is None:
         raise NotAllowed("invalid", "is not a category of the city", "category")
-    if rules.redirect is not None or rules.confidential != case.confidential:
+    if rules.redirect is not None or (rules.confidential and not case.confidential):
         raise NotAllowed("invalid", "a case keeps its place: report it anew under this category", "category")
     if rules.code == case.category:
         raise NotAllowed("invalid", "it is of this category already", "category")
     priority = city.more_urgent(case.priority, rules.priority)
     limits = clocks.owner_limits(city, rules.code, surge=case.side.surge)
+    given = case.open_deadline("owner", clocks.ACCEPT)
+    if given is not None:
+        limits = clocks.raised_accept(limits, city, rules.code, priority, given.start_at)
     dues = reset(desk, limits, priority=priority)
     citizen = case.open_deadline("citizen", LAST_STAGE)
     if citizen is not None and rules.resolve is not None:

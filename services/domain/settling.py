@@ -88,9 +88,15 @@ class Writer:
                 self.write(case_id, body, command.actor.ref)
         return None
 
-    def decide_more(self, case_id: str, kind: str, actor: Actor) -> None:
+    def decide_more(self, case_id: str, kind: str, actor: Actor) -> NotAllowed | None:
         """What follows of itself if it may: a command that nobody sent."""
-        self.decide(case_id, payload_free(case_id, kind, actor, self._command_id, self._now))
+        return self.decide(case_id, payload_free(case_id, kind, actor, self._command_id, self._now))
+
+    def copy(self) -> Writer:
+        """To try what may be refused."""
+        copied = Writer(self.cases, self._command_id, self._now, self._city)
+        copied._events, copied._touched = list(self._events), set(self._touched)
+        return copied
 
     def write(self, case_id: str, body: Any, actor_ref: str) -> None:
         """One event, and at once whatever the life of a case says must follow from it."""
@@ -110,10 +116,10 @@ class Writer:
         self._events.append(event)
         after = self.cases[case_id] = evolve(before, event)
         self._touched.add(case_id)
+        if after.side.parent_case_id is not None and _shows(before) != _shows(after):
+            self._tell_parent(after)
         for more in follow(after, body, now=self._now, city=self._city):
             self.write(case_id, more, SYSTEM)
-        if after.side.parent_case_id is not None and (before is None or before.state != after.state):
-            self._tell_parent(after)
 
     def _tell_parent(self, child: Case) -> None:
         parent = self.cases.get(child.side.parent_case_id or "")
@@ -138,6 +144,11 @@ class Writer:
     def settled(self, case_id: str, refusal: NotAllowed | None = None) -> Settled:
         others = {key: self.cases[key] for key in self._touched if key != case_id}
         return Settled(self.cases[case_id], tuple(self._events), refusal, others)
+
+
+def _shows(case: Case | None) -> tuple[str, ...] | None:
+    """What a parent knows of its part."""
+    return None if case is None else (case.state, case.hub_code, case.owner, case.owner_hub_code)
 
 
 def _next_due(case: Case, now: datetime) -> Deadline | None:

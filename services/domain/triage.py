@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from services.domain import access, events
+from services.domain import access, clocks, events
 from services.domain.beginning import begun, dispatched
+from services.domain.case import AttachedReport, Case, Deadline
 from services.domain.city import LAST_STAGE
 from services.domain.deciding import INFO, TRIAGE, Desk, On, above, desk_of, triage_limit
 from services.domain.errors import NotAllowed
+from services.domain.events import Due
 from services.domain.following import raised
 from services.domain.limits import parse_limit
 from services.domain.moved_dues import run_on
@@ -47,7 +52,7 @@ def appeal(desk: Desk) -> tuple[Any, ...]:
     within(desk, case.closed_at, city.policy.appeal_within, "appeal")
     seat = desk_of(city, above(city, case.hub_code))
     due = desk.set_due(TRIAGE, triage_limit(city, case.priority, "appeal"))
-    return (events.DeclineAppealed(**seat.fields(), dues=(due,)),)
+    return (events.DeclineAppealed(**seat.fields(), dues=(due,), reopened=promised(case, desk)),)
 
 
 def within(desk: Desk, since: Any, limit: Any, what: str) -> None:
@@ -97,21 +102,48 @@ def detach(desk: Desk) -> tuple[Any, ...]:
     """Back to the case it had, or to a new one: people look at it again."""
     case, city, report_id = desk.case, desk.city, desk.wanted.report_id
     came = next((one for one in case.side.attached if one.report_id == report_id), None)
-    if came is None:
+    if came is None or report_id not in case.reports:
         raise NotAllowed("invalid", "no such report was attached to this case", "report_id")
     seat = desk_of(city, case.hub_code if case.hub_code in city.hubs else city.root)
     due = desk.set_due(TRIAGE, triage_limit(city, case.priority, "detached"))
     own = desk.others.get(came.from_case_id or "")
     if own is not None and own.state == "attached":
         back: Any = events.ReportDetached(
-            **seat.fields(), dues=(due,), report_id=report_id, from_case_id=case.case_id
+            **seat.fields(),
+            dues=(due,),
+            report_id=report_id,
+            from_case_id=case.case_id,
+            reopened=promised(own, desk),
         )
         own_id = own.case_id
     else:
         own_id, back = begun(
-            case, report_id, reason="detached", seat=seat, dues=(due,), now=desk.now, city=city
+            case,
+            report_id,
+            reason="detached",
+            seat=seat,
+            triage=due,
+            received_at=_received_at(came, own) or desk.now,
+            command_id=desk.command.command_id,
+            now=desk.now,
+            city=city,
         )
     return (events.ReportRemoved(report_id=report_id, to_case_id=own_id), On(own_id, back))
+
+
+def _received_at(came: AttachedReport, own: Case | None) -> datetime | None:
+    """When a report that has no case of its own any more came in: its clock has run since then."""
+    if own is None:
+        return came.added_at
+    before = next((one.added_at for one in own.side.attached if one.report_id == came.report_id), None)
+    return before or own.received_at
+
+
+def promised(case: Case, desk: Desk) -> tuple[events.ReopenedDue, ...]:
+    """The citizen's clock of a case that had ended: it never stopped."""
+    rows = [d for d in case.deadlines if d.clock == "citizen"]
+    last = max(rows, key=lambda d: d.set_seq, default=None)
+    return () if last is None else (run_on(last, case, desk.now, desk.city),)
 
 
 def file_case(desk: Desk) -> tuple[Any, ...]:
@@ -134,6 +166,7 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
     priority = way.category.priority
     if raised:
         priority = city.more_urgent(priority, case.priority)
+    surge = city.surge_at(stands.hub_code, desk.now)
     filed = events.CaseFiled(
         report_id=case.report_id,
         root_case_id=case.root_case_id,
@@ -147,26 +180,24 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
         confidential=way.confidential,
         received_at=case.received_at,
         grid_code=stands.grid_code,
-        surge=city.surge_at(stands.hub_code, desk.now),
+        surge=surge,
+        aid_hub_code=city.policy.surges[surge].aid_hub if surge else None,
         lane=case.lane,
     )
     sent = dispatched(way, filed, city=city, now=desk.now)
     citizen = case.open_deadline("citizen", LAST_STAGE)
     if citizen is not None:
-        # what ran from the beginning runs on, unless another category says another limit
-        sent = _without_same(sent, citizen.limit)
+        sent = replace(sent, dues=tuple(_promised(sent.dues, citizen, desk, priority)))
     return (filed, sent)
 
 
-def _without_same(sent: events.CaseDispatched, limit: str) -> events.CaseDispatched:
-    kept = tuple(due for due in sent.dues if due.clock != "citizen" or due.limit != str(parse_limit(limit)))
-    return events.CaseDispatched(
-        hub_code=sent.hub_code,
-        level=sent.level,
-        owner=sent.owner,
-        owner_hub_code=sent.owner_hub_code,
-        dues=kept,
-    )
+def _promised(dues: tuple[Due, ...], citizen: Deadline, desk: Desk, priority: str) -> Iterator[Due]:
+    """What ran from the beginning runs on, unless another category says another limit."""
+    for due in dues:
+        if due.clock != "citizen":
+            yield due
+        elif due.limit != str(parse_limit(citizen.limit)):
+            yield clocks.set_again(due, before=citizen, city=desk.city, priority=priority, now=desk.now)
 
 
 def raise_priority(desk: Desk) -> tuple[Any, ...]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from services.domain import access, clocks, events
-from services.domain.case import Deadline
+from services.domain.case import Case, Deadline
 from services.domain.city import LAST_STAGE, WAITING_FOR_REPORTER
-from services.domain.deciding import DECISION, VERIFY, Desk, archive_due, limits_of
+from services.domain.deciding import DECISION, VERIFY, Desk, anew, archive_due, dues_from, limits_of
 from services.domain.errors import NotAllowed
 from services.domain.events import DueAgain
 from services.domain.limits import Limit, parse_limit
 from services.domain.moved_dues import run_on
-from services.domain.triage import resumed, within
+from services.domain.triage import promised, resumed, within
 
 
 def reach_milestone(desk: Desk) -> tuple[Any, ...]:
@@ -63,20 +62,14 @@ def decide_extension(desk: Desk) -> tuple[Any, ...]:
 
 def _longer(row: Deadline, limit: Limit, desk: Desk) -> DueAgain:
     due_at, official = clocks.longer(limit, row.due_at, desk.city)
-    due = DueAgain(
-        clock=row.clock,
-        stage=row.stage,
-        limit=row.limit,
-        start_at=row.start_at,
-        due_at=due_at,
+    return anew(
+        row,
+        desk,
+        due_at,
         official=row.official and official,
-        step=None,
-        next_at=None,
         extended_by=str(limit),
         original_due_at=row.original_due_at or row.due_at,
-        pauses=row.pauses,
     )
-    return clocks.set_again(due, before=row, city=desk.city, priority=desk.case.priority, now=desk.now)
 
 
 def suspend(desk: Desk) -> tuple[Any, ...]:
@@ -135,17 +128,15 @@ def verify_pass(desk: Desk) -> tuple[Any, ...]:
 
 def verify_fail(desk: Desk) -> tuple[Any, ...]:
     case = desk.case
-    reopened = tuple(
-        run_on(d, case, desk.now, desk.city)
-        for d in case.deadlines
-        if d.stage == LAST_STAGE and d.met_at is not None and d.closed_at is None and _of_cycle(d, desk)
-    )
+    # by clock, the last: one of an earlier cycle may have been met at the same instant
+    rows = sorted(case.deadlines, key=lambda d: d.set_seq)
+    met = {d.clock: d for d in rows if d.stage == LAST_STAGE and _met_by_claim(d, case)}
+    reopened = tuple(run_on(d, case, desk.now, desk.city) for d in met.values())
     return (events.VerificationFailed(reopened=reopened),)
 
 
-def _of_cycle(deadline: Deadline, desk: Desk) -> bool:
-    """Met by the present claim, not by one of an earlier cycle."""
-    return deadline.met_at == desk.case.resolved_at
+def _met_by_claim(deadline: Deadline, case: Case) -> bool:
+    return deadline.met_at is not None and (deadline.met_at, deadline.closed_at) == (case.resolved_at, None)
 
 
 def record_callback(desk: Desk) -> tuple[Any, ...]:
@@ -170,16 +161,7 @@ def reopen(desk: Desk) -> tuple[Any, ...]:
     if parent is not None and parent.state not in ("accepted", "in_progress", "suspended", "rework"):
         raise NotAllowed("not_allowed", "the case it is a part of is past work: reopen that first")
     priority = city.higher(case.priority)
-    dues = tuple(
-        clocks.set_due(
-            city=city, priority=priority, clock="owner", stage=stage, limit=limit, start_at=desk.now
-        )
-        for stage, limit in limits_of(case, city)
-    )
-    citizen = next(
-        (d for d in reversed(case.deadlines) if d.clock == "citizen" and d.met_at is not None), None
-    )
-    again = () if citizen is None else (run_on(replace(citizen, closed_at=None), case, desk.now, city),)
+    dues = dues_from(desk, desk.now, priority)
     return (
         events.CaseReopened(
             hub_code=case.hub_code,
@@ -188,6 +170,6 @@ def reopen(desk: Desk) -> tuple[Any, ...]:
             owner_hub_code=case.owner_hub_code,
             dues=dues,
             priority=priority,
-            reopened=again,
+            reopened=promised(case, desk),
         ),
     )

@@ -108,7 +108,7 @@ def test_a_desk_that_owns_the_case_is_the_owners_unit_too() -> None:
     assert (case.owner, case.owner_hub_code) == ("village_desk", "V11")
     desk = Actor(ref="desk", roles=("unit",), hubs=("V11",), unit="village_desk")
     case = done(done(case, "accept", desk), "start_work", desk)
-    case = done(case, "submit_resolution", desk, outcome="fixed")
+    case = done(case, "submit_resolution", desk, outcome="fixed", photos=("after",))
     assert told(case, Actor(ref="d2", roles=("unit",), hubs=("V11",), unit="village_desk")) == (
         "verifier_is_handler"
     )

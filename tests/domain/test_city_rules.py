@@ -165,7 +165,7 @@ BROKEN = [
     ("city.toml", 4, "5", "0", "`nearest_centre_km` must be a number above 0"),
     # Tiers and units
     ("tiers.csv", 3, "part", "whole", "code `whole` stands already on line 2"),
-    ("tiers.csv", 4, "yes", "yes\n2,more,镇,Town,town_desk,no", "level `2` stands already on line 3"),
+    ("tiers.csv", 4, "yes", "yes\n2,more,镇,Town,town_desk,C24,no", "level `2` stands already on line 3"),
     ("tiers.csv", 4, "village_desk", "guards", "desk `guards` is not a unit of level 3 in units.csv"),
     ("tiers.csv", 4, "village_desk", "gas", "desk `gas` is not a unit of level 3 in units.csv"),
     ("tiers.csv", 3, ",no", ",yes", "exactly one tier has place `yes`, not 2"),
@@ -184,8 +184,20 @@ BROKEN = [
     ("hubs.csv", 6, ",3,", ",4,", "level 4 is not a tier of tiers.csv"),
     ("hubs.csv", 2, "C,,1", "C,T1,1", "parents go in a circle: "),
     # Priorities
-    ("priorities.csv", 3, "OFF,", "OFF,\nP1,急,Urgent,4h C24,30m", "priority `P1` stands already on line 2"),
-    ("priorities.csv", 2, "30m", "30m OFF", "supervise_after `30m OFF` must run by the wall clock, C24"),
+    (
+        "priorities.csv",
+        3,
+        "no,",
+        "no,\nP1,急,Urgent,15m C24,4h C24,5m C24,30m C24,,yes,30m",
+        "priority `P1` stands already on line 2",
+    ),
+    (
+        "priorities.csv",
+        2,
+        "yes,30m",
+        "yes,30m OFF",
+        "supervise_after `30m OFF` must run by the wall clock, C24",
+    ),
     (
         "priorities.csv",
         3,
@@ -354,8 +366,10 @@ FOLLOWING = {
     ("hubs.csv", 6, ",4,"): 1,
     # the limits that name the calendar, and for a second C24 the OFF that is gone
     ("calendars.csv", 3, "off"): 0,
-    ("calendars.csv", 3, "C24"): 11,
-    ("calendars.csv", 2, "D24"): 3,
+    # of categories 4 + 2 + 2 + 2, of priorities 3
+    ("calendars.csv", 3, "C24"): 13,
+    # of categories 2, of priorities 4 + 2, of tiers 3, of [life] 9, of [suspensions] 2
+    ("calendars.csv", 2, "D24"): 22,
 }
 
 YEAR = """\

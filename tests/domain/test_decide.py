@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,6 @@ from services.domain.place import Place
 from tests.domain.small_case import (
     GUARD_OF_V11,
     IN_V11,
-    REPORTER,
     T0,
     WORKS,
     act,
@@ -27,6 +27,7 @@ from tests.domain.small_case import (
     time_passes,
     under_way,
 )
+from tests.domain.small_town import reporter_of
 
 Row = tuple[str, str, str, int, datetime, datetime]
 
@@ -69,22 +70,26 @@ def test_a_pothole_has_four_clocks() -> None:
     ]
 
 
-def test_a_redirected_report_stands_at_the_root_without_dues() -> None:
+def test_a_report_to_be_redirected_waits_at_the_root_for_people_to_pass_it_on() -> None:
     case = filed("fire").case
     assert (case.hub_code, case.level, case.owner, case.owner_hub_code) == ("C", 1, "city_desk", "C")
-    assert (case.priority, case.place_code, case.deadlines) == ("P1", "V11", ())
-    assert (case.unrouted, case.due_at) == (False, NEVER)
+    assert (case.state, case.side.triage) == ("triaging", "life_safety")
+    assert (case.priority, case.place_code, case.unrouted) == ("P1", "V11", False)
+    assert open_rows(case) == [("owner", "triage", "5m C24", 1, T0, at(minutes=5))]
 
 
-def test_no_category_is_other_and_routed() -> None:
+def test_a_report_without_a_category_waits_at_the_town_for_people_to_give_it_one() -> None:
     case = filed(None).case
-    assert (case.category, case.unrouted, case.owner) == ("other", False, "town_desk")
+    assert (case.state, case.side.triage) == ("triaging", "no_category")
+    assert (case.category, case.unrouted, case.owner, case.hub_code) == ("other", False, "town_desk", "T1")
+    assert open_rows(case) == [("owner", "triage", "1h C24", 1, T0, at(1))], "nothing is promised yet"
 
 
-def test_an_unknown_category_is_other_and_unrouted() -> None:
+def test_an_unknown_category_is_other_and_unrouted_and_looked_at() -> None:
     case = filed("dragons").case
+    assert (case.state, case.side.triage) == ("triaging", "no_category")
     assert (case.category, case.unrouted, case.owner, case.hub_code) == ("other", True, "town_desk", "T1")
-    assert len(case.deadlines) == 3, "filed like any other: its clocks run"
+    assert open_rows(case) == [("owner", "triage", "1h C24", 1, T0, at(1))]
 
 
 def test_the_place_is_kept_as_it_was_found() -> None:
@@ -169,8 +174,8 @@ def test_a_pass_closes_and_meets_the_verifiers_clock() -> None:
     case = done(claimed(at(3)), "verify_pass", dispatcher("V11"), at(5))
     assert (case.state, case.closed_at, case.unverified) == ("closed", at(5), False)
     assert [d.met_at for d in case.deadlines if d.stage == "verify"] == [at(5)]
-    assert all(not d.open for d in case.deadlines)
-    assert case.due_at == NEVER
+    assert open_rows(case) == [("owner", "archive", "30Cd C24", case.seq, at(5), at(5 + 30 * 24))]
+    assert case.due_at == NEVER, "the archive is nobody's work"
 
 
 def test_a_fail_counts_a_rework_and_opens_the_resolve_clocks_again() -> None:
@@ -186,7 +191,7 @@ def test_a_fail_counts_a_rework_and_opens_the_resolve_clocks_again() -> None:
 
 def test_a_closed_case_takes_a_photo_and_stays_closed() -> None:
     closed = done(claimed(at(3)), "verify_pass", dispatcher("V11"), at(5))
-    case = done(closed, "add_photos", REPORTER, at(90), photos=("late",))
+    case = done(closed, "add_photos", reporter_of(closed), at(90), photos=("late",))
     assert (case.state, case.closed_at, case.seq) == ("closed", at(5), closed.seq + 1)
 
 
@@ -277,18 +282,30 @@ def test_giving_a_case_to_whoever_has_it_gives_no_fresh_accept() -> None:
 
 def test_a_case_that_somebody_gave_to_a_unit_is_no_longer_unrouted() -> None:
     nowhere = filed(place=Place("C", None, "low", unrouted=True)).case
-    assert (nowhere.unrouted, nowhere.owner, nowhere.hub_code) == (True, "city_desk", "C")
-    case = done(nowhere, "reassign", dispatcher("C"), at(1), owner="works", hub_code="T1")
-    assert (case.unrouted, case.owner, case.hub_code) == (False, "works", "T1")
+    assert (nowhere.state, nowhere.unrouted, nowhere.owner, nowhere.hub_code) == (
+        "triaging", True, "city_desk", "C",
+    )  # fmt: skip
+    case = done(nowhere, "file_case", dispatcher("C"), at(1), category="pothole", hub_code="T1")
+    assert (case.state, case.unrouted, case.owner, case.hub_code) == ("dispatched", False, "works", "T1")
+    # of before there was triage
+    case = done(replace(filed().case, unrouted=True), "reassign", dispatcher("T1"), owner="gas")
+    assert (case.unrouted, case.owner) == (False, "gas")
+
+
+def without_dues() -> Case:
+    """Filed by people although nobody here works on fires."""
+    case = done(filed("fire").case, "file_case", dispatcher("C"), T0, category="fire")
+    assert (case.state, open_rows(case)) == ("dispatched", [])
+    return case
 
 
 def test_a_reassigned_case_without_dues_sets_none() -> None:
-    case = done(filed("fire").case, "reassign", dispatcher("C"), at(1), owner="gas")
-    assert (case.owner, case.deadlines) == ("gas", ())
+    case = done(without_dues(), "reassign", dispatcher("C"), at(1), owner="gas")
+    assert (case.owner, open_rows(case)) == ("gas", [])
 
 
 def test_a_case_without_dues_can_be_worked_to_its_end() -> None:
-    case = filed("fire").case
+    case = without_dues()
     desk = dispatcher("C")
     for kind in ("accept", "start_work"):
         case = done(case, kind, desk, at(1))

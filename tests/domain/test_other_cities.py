@@ -135,13 +135,13 @@ def test_a_city_of_two_tiers_in_another_zone() -> None:
 
 def test_a_city_of_two_tiers_goes_its_whole_way() -> None:
     now = datetime(2027, 5, 5, 8, 0, tzinfo=UTC)
-    case, city = filed(TWO_TIERS, "other", "Q2", now)
-    hall = Actor(ref="a", roles=("unit",), hubs=("S",), unit="hall")
+    case, city = filed(TWO_TIERS, "bench", "Q2", now)
+    parks = Actor(ref="a", roles=("unit",), hubs=("S",), unit="parks")
     quarter = Actor(ref="b", roles=("dispatcher",), hubs=("Q2",))
     moves: list[tuple[str, Actor, dict[str, Any]]] = [
-        ("accept", hall, {}),
-        ("start_work", hall, {}),
-        ("submit_resolution", hall, {"outcome": "fixed"}),
+        ("accept", parks, {}),
+        ("start_work", parks, {}),
+        ("submit_resolution", parks, {"outcome": "fixed", "photos": ("after",)}),
         ("verify_pass", quarter, {}),
     ]
     for kind, actor, values in moves:

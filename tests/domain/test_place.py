@@ -68,16 +68,18 @@ def test_where_a_report_stands(
 
 
 def test_of_two_centres_equally_near_the_smaller_code_is_taken() -> None:
-    wide = City(
-        version=1, name_zh="城", name_en="City", timezone="Asia/Shanghai", nearest_centre_km=50.0,
-        coarse_accuracy_m=200.0, zone=UTC, calendars={}, days=Days(), tiers=CITY.tiers,
-        hubs={
-            "C": CITY.hubs["C"],
-            "T9": Hub("T9", "C", 2, "kind", "T9", 120.5, 31.1, "centre"),
-            "T3": Hub("T3", "C", 2, "kind", "T3", 120.5, 31.1, "centre"),
-        },
-        units={}, categories={}, priorities={}, ladder=(), tiles=(), hotlines={},
-    )  # fmt: skip
+    wide = city_of(
+        {
+            **FILES,
+            "city.toml": FILES["city.toml"].replace("nearest_centre_km = 5", "nearest_centre_km = 50"),
+            "hubs.csv": """\
+code,parent,level,kind,name,lon,lat,position
+C,,1,city,城,120.5,31.0,centre
+T9,C,2,town,九镇,120.5,31.1,centre
+T3,C,2,town,三镇,120.5,31.1,centre
+""",
+        }
+    )
     assert place(city=wide, cell=None, hub_code=None, point=(120.5, 31.0), accuracy_m=None).hub_code == "T3"
 
 

@@ -15,7 +15,8 @@ from services.domain import ids
 from services.domain.case import NEVER
 from services.domain.evolve import replay
 from services.domain.messages import SYSTEM_ACTOR, Actor, Content, Location
-from tests.domain.small_case import COUNTABLE, REPORTER, T0, WORKS, WORKS_OF_T2, at, dispatcher
+from tests.domain.small_case import COUNTABLE, T0, WORKS, WORKS_OF_T2, at, dispatcher
+from tests.domain.small_town import by_report
 from tests.integration import one_database
 from tests.integration.router_desk import (
     SECRET,
@@ -302,7 +303,8 @@ async def test_words_rest_in_the_private_schema_and_only_if_the_command_was_appl
 async def test_what_was_erased_is_never_written_back(desk: Desk, db: Database) -> None:
     inbox = Inbox()
     report = inbox.report(content=Content(name="李", text="坑"))
-    comment = inbox.command(case_of(report), "comment", REPORTER, words="李家门口")
+    their_own = by_report(message_of(report).report_id)
+    comment = inbox.command(case_of(report), "comment", their_own, words="李家门口")
     erased = [message_of(report).report_id, message_of(comment).command_id]
     await db.conn.executemany(
         "INSERT INTO private.erased (id, erased_at) VALUES ($1, $2)", [(one, T0) for one in erased]
