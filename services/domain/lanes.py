@@ -69,7 +69,7 @@ def _part(desk: Desk, one: WantedPart, index: int, begins: bool) -> tuple[Part, 
     )
     written = [On(child_id, filed)]
     if begins:
-        written.append(On(child_id, _sent(desk, seat, category)))
+        written.append(On(child_id, _sent(desk, seat, filed)))
     part = Part(
         case_id=child_id,
         number=number,
@@ -83,8 +83,8 @@ def _part(desk: Desk, one: WantedPart, index: int, begins: bool) -> tuple[Part, 
     return part, written
 
 
-def _sent(desk: Desk, seat: Seat, category: str) -> events.CaseDispatched:
-    dues = clocks.owner_dues(desk.city, category, priority=desk.case.priority, start_at=desk.now)
+def _sent(desk: Desk, seat: Seat, filed: events.PartFiled) -> events.CaseDispatched:
+    dues = clocks.owner_dues(desk.city, filed.category, priority=filed.priority, start_at=desk.now)
     return events.CaseDispatched(**seat.fields(), dues=dues)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
 from services.domain import ids
-from services.domain.case import Case
+from services.domain.case import Case, Deadline
 from services.domain.city import City
 from services.domain.events import Event, Likeness
 from services.domain.filing import NOTHING_KNOWN, Known, add_report, file_report
@@ -130,3 +131,22 @@ def told(settled: Settled) -> tuple[str, str | None]:
 
 def types(events: list[Event] | tuple[Event, ...]) -> list[str]:
     return [event.type for event in events]
+
+
+def told_at(events: Iterable[Event]) -> list[tuple[str, str, datetime]]:
+    """The steps among them: what, of which stage, and when it had come."""
+    return [(e.type, e.payload.stage, e.payload.step_at) for e in events if hasattr(e.payload, "step_at")]
+
+
+def row(case: Case, stage: str, clock: str = "owner") -> Deadline:
+    """The open row of this stage."""
+    (found,) = (d for d in case.deadlines if (d.clock, d.stage) == (clock, stage) and d.open)
+    return found
+
+
+def rows(case: Case, stage: str, clock: str = "owner") -> list[Deadline]:
+    return [d for d in case.deadlines if (d.clock, d.stage) == (clock, stage)]
+
+
+def open_dues(case: Case, clock: str = "owner") -> dict[str, datetime]:
+    return {d.stage: d.due_at for d in case.deadlines if d.clock == clock and d.open}
