@@ -175,6 +175,12 @@ accept_to_visible_seconds = _histogram(
 sse_viewers = _gauge("sse_viewers", "Open SSE streams.", "board")
 sse_nudges_total = _counter("sse_nudges_total", "Nudges handed to viewers.", "board")
 sse_dropped_total = _counter("sse_dropped_total", "Nudges that a slow viewer lost.", "board")
+voices_total = _counter(
+    "voices_total",
+    "What reporters said with their tracking code, by word and what they were told.",
+    "intake",
+    "word result",
+)
 commands_total = _counter(
     "commands_total",
     "Commands of signed-in staff by type and what the caller was told.",

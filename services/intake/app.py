@@ -23,9 +23,10 @@ from services.adapters.problems import install_problems
 from services.adapters.public_status import PublicStatus
 from services.adapters.seal import SealKeys
 from services.adapters.settings import Settings
-from services.intake import documents, lists, photos, reports, status
+from services.intake import commands, documents, lists, photos, reports, status
 from services.intake.door import NAME, Door
 from services.intake.pages import page_routes
+from services.intake.tracking import tracking_routes
 
 PHOTO_PATHS: Final = re.compile(r"/v1/photos|/v1/reports/[^/]+/photos")
 
@@ -92,6 +93,13 @@ def _add_routes(app: FastAPI) -> None:
         ("GET", "/v1/reports/{tracking_code}", status.get_status, documents.GET_STATUS),
         ("POST", "/v1/reports/{tracking_code}/photos", photos.post_report_photo, documents.POST_REPORT_PHOTO),
         ("GET", "/v1/reports/{tracking_code}/photos/{photo_id}", photos.get_photo, documents.GET_PHOTO),
+        ("POST", "/v1/reports/{tracking_code}/commands", commands.post_command, documents.POST_COMMAND),
+        (
+            "GET",
+            "/v1/reports/{tracking_code}/commands/{command_id}",
+            commands.get_command,
+            documents.GET_COMMAND,
+        ),
         ("GET", "/v1/categories", lists.get_categories, documents.GET_CATEGORIES),
         ("GET", "/v1/hubs", lists.get_hubs, documents.GET_HUBS),
     ):
@@ -107,7 +115,7 @@ def _add_routes(app: FastAPI) -> None:
                 description=endpoint.__doc__,
             )
         )
-    app.router.routes.extend(page_routes())
+    app.router.routes.extend([*page_routes(), *tracking_routes()])
     written = app.openapi
 
     def with_components() -> dict[str, Any]:

@@ -7,15 +7,19 @@ from typing import Any, Final
 import msgspec
 
 from services.adapters import problems
+from services.intake.commands import Pending, Told
 from services.intake.report_body import schemas
 from services.intake.reports import Accepted
 from services.intake.status import Status
+from services.intake.voices import Voice
 
 _JSON: Final = "application/json"
 _REF: Final = "#/components/schemas/{name}"
 
 _report, _report_parts = schemas()
-(_accepted, _status), _answer_parts = msgspec.json.schema_components([Accepted, Status], ref_template=_REF)
+(_accepted, _status, _voice, _told, _pending), _answer_parts = msgspec.json.schema_components(
+    [Accepted, Status, Voice, Told, Pending], ref_template=_REF
+)
 COMPONENTS: Final[dict[str, Any]] = {**_report_parts, **_answer_parts}
 
 _PHOTO_ID: Final = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
@@ -88,6 +92,21 @@ POST_REPORT_PHOTO: Final[dict[str, Any]] = {
 GET_STATUS: Final[dict[str, Any]] = {
     "parameters": [_CODE],
     "responses": _answers(200, "The public status", _as_json(_status), 404, 503),
+}
+POST_COMMAND: Final[dict[str, Any]] = {
+    "parameters": [
+        _CODE,
+        _parameter("Idempotency-Key", "header", "a UUID; the same key is the same command", required=False),
+    ],
+    "requestBody": {"required": True, "content": _as_json(_voice)},
+    "responses": {
+        **_answers(200, "Done", _as_json(_told), 403, 404, 409, 413, 422, 429, 503),
+        "202": {"description": "Not decided yet: ask there", "content": _as_json(_pending)},
+    },
+}
+GET_COMMAND: Final[dict[str, Any]] = {
+    "parameters": [_CODE, _parameter("command_id", "path", "as the command was answered", required=True)],
+    "responses": _answers(200, "pending, applied or refused", _as_json(_told), 404, 503),
 }
 GET_PHOTO: Final[dict[str, Any]] = {
     "parameters": [_CODE, _parameter("photo_id", "path", "an id of the status", required=True)],

@@ -14,6 +14,7 @@ from services.adapters.public_status import PublicStatus
 from services.adapters.seal import SealKeys
 from services.domain.city import City
 from services.intake.lists import CityLists
+from services.intake.throttle import Throttle
 
 NAME = "intake"
 
@@ -30,6 +31,7 @@ class Door:
     public_status: PublicStatus
     city: City | None = None
     lists: CityLists | None = field(default=None, repr=False)
+    throttle: Throttle = field(default_factory=Throttle, repr=False)
 
     def use(self, city: City) -> None:
         self.lists = CityLists(city)

@@ -26,21 +26,18 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from services.adapters.problems import Problem
 from services.domain.city import City
 from services.domain.grids import Sign
 from services.intake.door import door_of
 from services.intake.report_body import FOR_OTHERS
-from services.intake.status import read_status
-from services.intake.words import DEFAULT, WORDS, language
+from services.intake.words import WORDS, language, named
 
 HERE: Final = Path(__file__).parent
-STEPS: Final = ("received", "filed", "in_progress", "resolved", "closed")
 CHANNELS: Final = ("courier", "resident", *(one for one in FOR_OTHERS if one != "staff"))
 _LOCALES: Final[Mapping[str, Locale]] = {chosen: Locale(chosen) for chosen in WORDS}
 _COOKIE: Final = "lang"
 _YEAR_S: Final = 365 * 24 * 3600
-_SQUEEZED: Final = [Middleware(GZipMiddleware, minimum_size=1000)]
+SQUEEZED: Final = [Middleware(GZipMiddleware, minimum_size=1000)]
 
 _templates: Final = Environment(
     loader=FileSystemLoader(HERE / "templates"),
@@ -57,7 +54,7 @@ async def report_page(request: Request) -> Response:
     city = door_of(request).known_city()
     given = request.query_params.get("hub")
     sign = city.sign(given) if given else None
-    return _page(
+    return page(
         request,
         "report.html",
         city=city,
@@ -78,46 +75,22 @@ def _site(city: City, sign: Sign) -> Site:
     return Site(sign.code, " · ".join(filter(None, (city.hubs[sign.hub_code].name, grid, sign.row))))
 
 
-async def tracking_page(request: Request) -> Response:
-    chosen = _language(request)
-    try:
-        status = await read_status(door_of(request), request, WORDS[chosen])
-    except Problem as problem:
-        trouble = "page.not_found" if problem.status == 404 else "page.away"
-        return _page(request, "trouble.html", status_code=problem.status, trouble=trouble)
-    step = STEPS.index(status.status) if status.status in STEPS else None
-    response = _page(
-        request, "tracking.html", status=status, step=step, late=_late(request, status.due_at, step)
-    )
-    # A report is somebody's own: nothing of it stays on a telephone that is passed on.
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
 async def look_up(request: Request) -> Response:
     return RedirectResponse(f"/r/{quote(request.query_params.get('code', '').strip()[:64], safe='')}", 303)
 
 
-def _late(request: Request, due_at: str | None, step: int | None) -> bool:
-    """Nobody is pressed for what is handled, or has left the way of an ordinary report."""
-    if due_at is None or step is None or step >= STEPS.index("resolved"):
-        return False
-    return datetime.fromisoformat(due_at) < door_of(request).clock.now()
-
-
-def _page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> Response:
-    chosen = _language(request)
+def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> Response:
+    chosen = chosen_language(request)
     city = door_of(request).known_city()
     html = _templates.get_template(template).render(
         t=partial(_text, chosen),
-        name=partial(_name, chosen),
+        name=partial(named, chosen),
         moment=partial(_moment, chosen),
         assets=_assets(),
         lang=chosen,
         other_language=next(other for other in WORDS if other != chosen),
-        city_name=_name(chosen, city),
+        city_name=named(chosen, city),
         here=request.url.path,
-        steps=STEPS,
         channels=CHANNELS,
         for_others=FOR_OTHERS,
         script_texts={key: text for key, text in WORDS[chosen].items() if key.startswith("page.")},
@@ -130,7 +103,7 @@ def _page(request: Request, template: str, *, status_code: int = 200, **values: 
     return response
 
 
-def _language(request: Request) -> str:
+def chosen_language(request: Request) -> str:
     """What was chosen on the page, else what the telephone speaks."""
     for chosen in (request.query_params.get(_COOKIE), request.cookies.get(_COOKIE)):
         if chosen in WORDS:
@@ -140,12 +113,6 @@ def _language(request: Request) -> str:
 
 def _text(chosen: str, key: str, **values: object) -> str:
     return WORDS[chosen][key].format(**values)
-
-
-def _name(chosen: str, named: Any) -> str:
-    """Of a tile, category, hotline or city."""
-    name: str = named.name_zh if chosen == DEFAULT else named.name_en
-    return name
 
 
 def _moment(chosen: str, at: str) -> str:
@@ -175,8 +142,7 @@ class _Kept(StaticFiles):
 
 def page_routes() -> list[BaseRoute]:
     return [
-        Route("/", report_page, middleware=_SQUEEZED),
+        Route("/", report_page, middleware=SQUEEZED),
         Route("/r", look_up),
-        Route("/r/{tracking_code}", tracking_page, middleware=_SQUEEZED),
-        Mount(_assets(), _Kept(directory=HERE / "static"), name="static", middleware=_SQUEEZED),
+        Mount(_assets(), _Kept(directory=HERE / "static"), name="static", middleware=SQUEEZED),
     ]

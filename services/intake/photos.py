@@ -47,8 +47,8 @@ async def post_report_photo(request: Request) -> Response:
 def _add(door: Door, report: PublicReport, photo_id: str) -> CaseCommand:
     """The same photo for the same report is the same command."""
     return CaseCommand(
-        command_id=ids.command_id(door.secret, report.actor_ref, report.case_id, photo_id),
-        case_id=report.case_id,
+        command_id=ids.command_id(door.secret, report.actor_ref, report.case.case_id, photo_id),
+        case_id=report.case.case_id,
         type="add_photos",
         actor=Actor(ref=report.actor_ref, roles=("reporter",)),
         received_at=door.clock.now(),

@@ -91,12 +91,12 @@ def decode(body: bytes) -> ReportBody:
     try:
         return _decode(body)
     except msgspec.MsgspecError as error:
-        raise BadShape(*_named(str(error))) from error
+        raise BadShape(*fault_of(str(error))) from error
     except UnicodeDecodeError as error:
         raise BadShape("body", "is not UTF-8") from error
 
 
-def _named(words: str) -> Fault:
+def fault_of(words: str) -> Fault:
     """msgspec's words as (field, message). Which field of an object is missing stands within the words."""
     at = _PATH.search(words)
     path = at[1] if at else ""

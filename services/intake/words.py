@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _FOLDER: Final = Path(__file__).parent / "texts"
 _WEIGHT: Final = re.compile(r"q=([01](?:\.\d{0,3})?)$")
@@ -30,3 +30,9 @@ def language(accept_language: str | None) -> str:
         if name in WORDS and wanted > best_weight:
             best, best_weight = name, wanted
     return best
+
+
+def named(chosen: str, thing: Any) -> str:
+    """The name of a tile, category, hotline, reason or city in this language."""
+    name: str = thing.name_zh if chosen == DEFAULT else thing.name_en
+    return name
