@@ -42,8 +42,13 @@ async def test_categories_and_hubs(broker: str, database_url: str, tmp_path: Pat
         assert await codes("?parent=V12001-R05") == await codes("?parent=V12002") == []
         (grid, _) = (await door.http.get("/v1/hubs?parent=V12")).json()["items"]
         assert grid == {
-            **{"code": "V12001", "parent": "V12", "level": 4, "kind": "grid", "name": "东二一格"},
-            **{"lon": None, "lat": None},
+            "code": "V12001",
+            "parent": "V12",
+            "level": 4,
+            "kind": "grid",
+            "name": "东二一格",
+            "lon": None,
+            "lat": None,
         }
         for unknown in ("X", "V12009", "V12001-R04", "V12001-R05-"):
             assert fields(await door.http.get(f"/v1/hubs?parent={unknown}")) == ["parent"]

@@ -90,7 +90,7 @@ async def test_2_corridor_ads_and_somebody_who_was_defrauded(moved: Moved) -> No
 
 
 async def test_3_a_pothole_that_is_a_hollow_culvert(moved: Moved) -> None:
-    """A courier without signal; P1 after the look on site; handled together; safe in 2 h, mended in 12 days."""
+    """A courier without signal; P1 after the look on site; joint; safe in 2 h, mended in 12 days."""
     async with in_town(moved) as town:
         moved[1].at_least(local("2026-11-24 14:00"))
         photo = await town.photo(60)
