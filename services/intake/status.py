@@ -14,7 +14,7 @@ from starlette.responses import Response
 from services.adapters.problems import Problem, unavailable
 from services.adapters.public_status import BookAway, PublicReport
 from services.domain import events, ids
-from services.domain.case import Case
+from services.domain.case import ENDED, Case
 from services.domain.city import City
 from services.intake.door import Door, door_of
 from services.intake.story import history, hub_name, known_to
@@ -40,11 +40,11 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class PartStatus(msgspec.Struct, frozen=True):
-    """A piece of a case that was too large for one hand. `name` is null where only its handlers may know."""
+    """A piece of a case too large for one hand. Of a confidential one only that it is there, and its end."""
 
     number: str
     name: str | None
-    hub_name: str
+    hub_name: str | None
     status: str
     status_text: str
 
@@ -234,13 +234,15 @@ def _parts(report: PublicReport, city: City, chosen: str) -> Iterator[PartStatus
     for part in report.case.side.parts:
         category = city.categories.get(report.part_categories.get(part.case_id, ""))
         status, hub = READS.get(part.state, part.state), hub_name(city, part.hub_code)
-        text = words.get(f"part.{status}", words["status.other"])
+        secret = part.confidential and part.state not in ENDED
         yield PartStatus(
             number=part.number,
-            name=named(chosen, category) if category else None,
-            hub_name=hub,
-            status=status,
-            status_text=text.format(hub=hub),
+            name=named(chosen, category) if category and not part.confidential else None,
+            hub_name=None if part.confidential else hub,
+            status="in_progress" if secret else status,
+            status_text=words[
+                "status.other" if secret or f"part.{status}" not in words else f"part.{status}"
+            ].format(hub=hub),
         )
 
 

@@ -33,8 +33,7 @@ ORDER BY e.seq DESC
 LIMIT 1
 
 -- name: read_categories
--- What a confidential part is about stays with those who handle it.
-SELECT case_id::text, category FROM cases WHERE case_id = ANY ($1::uuid[]) AND NOT confidential
+SELECT case_id::text, category FROM cases WHERE case_id = ANY ($1::uuid[])
 
 -- name: read_outcome
 SELECT command_id, case_id, outcome, code, detail, field, ranges, decided_at FROM outcomes WHERE command_id = $1::uuid
