@@ -38,16 +38,27 @@ AWAY: Final[tuple[type[Exception], ...]] = (
 
 _ACQUIRE_SECONDS: Final = 3.0
 
-Sort = Literal["due", "received_at", "priority"]
-_SORTS: Final[dict[Sort, tuple[str, str]]] = {
-    "due": ("due_at", "timestamptz"),
-    "received_at": ("received_at", "timestamptz"),
-    "priority": ("priority", "text"),
+Sort = Literal["due", "received_at", "newest", "priority"]
+WaitsAt = Literal["triage", "callback"]
+_SORTS: Final[dict[Sort, tuple[str, str, str, str]]] = {
+    "due": ("due_at", "timestamptz", "ASC", ">"),
+    "received_at": ("received_at", "timestamptz", "ASC", ">"),
+    "newest": ("received_at", "timestamptz", "DESC", "<"),
+    "priority": ("priority", "text", "ASC", ">"),
 }
-QUEUE: Final[dict[Sort, str]] = {
-    sort: SQL.queue.replace("sort_column", column).replace("sort_type", kind)
-    for sort, (column, kind) in _SORTS.items()
-}
+
+
+def _sorted_by(column: str, kind: str, way: str, beyond: str) -> str:
+    told = SQL.queue.replace("sort_column", column).replace("sort_type", kind)
+    return _for_readers(told.replace("sort_way", way).replace("sort_beyond", beyond))
+
+
+def _for_readers(statement: str) -> str:
+    return statement.replace("may_be_read", SQL.may_be_read)
+
+
+QUEUE: Final[dict[Sort, str]] = {sort: _sorted_by(*how) for sort, how in _SORTS.items()}
+CHANGED_SINCE: Final = _for_readers(SQL.changed_since)
 
 
 async def open_board_pool(database_url: str) -> Pool:
@@ -74,10 +85,14 @@ class Scope:
     below_own: tuple[str, ...]
     known: tuple[str, ...] | None
     unit: str | None
+    ended_only: bool = False
+    aided: frozenset[str] = frozenset()
+    """Where the own hub gives aid in a surge: seen when the own hub is looked at."""
 
     @classmethod
     def of(cls, hub_code: str, actor: Actor, city: City) -> Scope:
         (own,) = actor.hubs
+        areas = [one.hub_code for one in city.policy.surges.values() if one.aid_hub == own == hub_code]
         return cls(
             hub_code=hub_code,
             codes=None if hub_code == city.root else frozenset(_subtree(city, hub_code)),
@@ -85,11 +100,23 @@ class Scope:
             below_own=city.children(own),
             known=tuple(city.hubs) if own == city.root else None,
             unit=actor.unit,
+            ended_only="callback_agent" in actor.roles,
+            aided=frozenset(code for area in areas for code in _subtree(city, area)),
         )
 
     def parameters(self) -> tuple[Any, ...]:
         codes = None if self.codes is None else sorted(self.codes)
-        return codes, self.own, list(self.below_own), self.known, self.unit
+        aids = bool(self.aided) and codes is not None and self.unit is None
+        return (
+            sorted({*codes, *self.aided}) if codes is not None and aids else codes,
+            self.own,
+            list(self.below_own),
+            self.known,
+            self.unit,
+            self.ended_only,
+            codes if aids else None,
+            self.unit is not None and self.hub_code == self.own,
+        )
 
 
 def _subtree(city: City, hub_code: str) -> Iterable[str]:
@@ -105,6 +132,9 @@ class QueueFilter:
     """With those that were closed since; None: open ones alone."""
     categories: Sequence[str] | None = None
     due_before: datetime | None = None
+    case_ids: Sequence[str] | None = None
+    """These alone, whether open or ended."""
+    waits_at: WaitsAt | None = None
     sort: Sort = "due"
     after: tuple[str, str] | None = None
     """Sort value and case id of the last case of the page before."""
@@ -164,6 +194,8 @@ class BoardViews:
                 wanted.closed_since,
                 wanted.categories,
                 wanted.due_before,
+                wanted.case_ids,
+                wanted.waits_at,
                 wanted.after[0] if wanted.after else None,
                 wanted.after[1] if wanted.after else None,
                 wanted.limit + 1,
@@ -194,6 +226,23 @@ class BoardViews:
                 await connection.fetch(SQL.reports_of_case, case_id),
             )
 
+    async def cases_called(
+        self, said: str, *, tracking: int | None, day: tuple[str, str] | None
+    ) -> list[str]:
+        """The ids of the cases that a tracking code, or a number of this day, names."""
+        if tracking is not None:
+            return [row["case_id"] for row in await self._fetch(SQL.case_of_report, tracking)]
+        if day is None:
+            return []
+        number, *branches = said.split(".")
+        rows = await self._fetch(SQL.cases_of_number, number, *day)
+        found = {case.case_id: case for case in map(case_from_row, rows)}
+        for branch in branches:
+            number = f"{number}.{branch}"
+            parts = [part.case_id for case in found.values() for part in case.side.parts]
+            found = {key: one for key, one in (await self.cases(parts)).items() if one.number == number}
+        return list(found)
+
     async def events_in(self, ranges: Sequence[tuple[str, int, int]]) -> list[Any]:
         if not ranges:
             return []
@@ -211,7 +260,7 @@ class BoardViews:
         return [_change(row) for row in await self._fetch(SQL.cases_with_reports, case_ids)]
 
     async def changed_since(self, scope: Scope, since: datetime, *, limit: int) -> list[Change]:
-        rows = await self._fetch(SQL.changed_since, *scope.parameters(), since, limit)
+        rows = await self._fetch(CHANGED_SINCE, *scope.parameters(), since, limit)
         return [_change(row, row["from_hub_code"]) for row in rows]
 
     async def city_version(self) -> int:

@@ -10,9 +10,10 @@ import asyncio
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -21,6 +22,7 @@ from services.adapters.city_book import active_version, read_version
 from services.adapters.clock import Clock
 from services.adapters.postgres import connect, load_sql
 from services.domain import ids
+from services.domain.city import City
 
 if TYPE_CHECKING:
     import asyncpg
@@ -35,7 +37,8 @@ MAX_PASSWORD: Final = 200
 _SEEN_EVERY: Final = timedelta(minutes=1)
 _ACQUIRE_SECONDS: Final = 3.0
 
-Role = Literal["dispatcher", "unit"]
+Role = Literal["dispatcher", "unit", "supervisor", "callback_agent", "auditor"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 
 class TooManySignIns(RuntimeError):
@@ -103,10 +106,18 @@ class Staff:
     def _connection(self) -> Any:
         return self._pool.acquire(timeout=_ACQUIRE_SECONDS)
 
-    async def add(self, *, username: str, password: str, hub_code: str, unit: str | None = None) -> Account:
-        """With `unit` it is that unit's account at the hub, without it a dispatcher of the hub."""
+    async def add(
+        self,
+        *,
+        username: str,
+        password: str,
+        hub_code: str,
+        unit: str | None = None,
+        role: Role | None = None,
+    ) -> Account:
+        """With `unit` it is that unit's account at the hub, without it a dispatcher of the hub, or `role`."""
         now = self._clock.now()
-        role: Role = "dispatcher" if unit is None else "unit"
+        role = role or ("dispatcher" if unit is None else "unit")
         account_id = ids.uuid7(now, os.urandom(10))
         hashed = await self._passwords.hash(password)
         async with self._connection() as connection:
@@ -178,9 +189,10 @@ class Staff:
 async def ensure_sample_staff(
     database_url: str, password: str | None, *, now: datetime | None = None
 ) -> str | None:
-    """One dispatcher per hub of the active city, `dispatcher-<hub code>`, all with one password.
+    """Of all hubs `dispatcher-<hub code>` and `unit-<hub code>-<unit>`; one of each other role at the top.
 
-    `password` sets it, or sets it anew; without one it is made at random once and returned only then.
+    All have one password; `password` sets it, or sets it anew; without one it is made at random once and
+    returned only then.
     """
     passwords = Passwords()
     made: str | None = None
@@ -189,22 +201,39 @@ async def ensure_sample_staff(
         async with connection.transaction():
             await connection.execute(SQL.lock_sample_staff)
             city, _ = await read_version(connection, await active_version(connection))
-            stored: str | None = await connection.fetchval(SQL.sample_hash)
+            stored: str | None = await connection.fetchval(_of_samples(SQL.sample_hash))
             if password is None:
                 if stored is None:
                     password = made = readable_password()
                     stored = await passwords.hash(password)
             elif stored is None or not await passwords.matches(password, stored):
                 before, stored = stored, await passwords.hash(password)
-                await connection.execute(SQL.set_sample_hash, stored, before)
-                await connection.execute(SQL.delete_sample_sessions, stored)
-            codes = sorted(city.hubs)
+                await connection.execute(_of_samples(SQL.set_sample_hash), stored, before)
+                await connection.execute(_of_samples(SQL.delete_sample_sessions), stored)
+            seats = sorted(_sample_seats(city))
             at = now if now is not None else Clock().now()
-            new_ids = [ids.uuid7(at, os.urandom(10)) for _ in codes]
-            await connection.execute(SQL.insert_sample_staff, new_ids, codes, stored, at)
+            new_ids = [ids.uuid7(at, os.urandom(10)) for _ in seats]
+            columns = [list(column) for column in zip(*seats, strict=True)]
+            await connection.execute(SQL.insert_sample_staff, new_ids, *columns, stored, at)
     finally:
         await connection.close()
     return made
+
+
+def _of_samples(statement: str) -> str:
+    return statement.replace("is_sample", SQL.is_sample)
+
+
+def _sample_seats(city: City) -> Iterator[tuple[str, Role, str, str]]:
+    """Name, role, hub and unit; the empty unit stands for none."""
+    top: tuple[Role, ...] = ("supervisor", "callback_agent", "auditor")
+    for role in top:
+        yield role.replace("_", "-"), role, city.root, ""
+    for code in city.hubs:
+        yield f"dispatcher-{code}", "dispatcher", code, ""
+        for unit in city.units:
+            if city.sits(unit, code):
+                yield f"unit-{code}-{unit}", "unit", code, unit
 
 
 def readable_password() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from fastapi import Request
@@ -14,6 +14,8 @@ from fastapi.responses import Response
 from services.adapters.problems import Problem, invalid
 
 MAX_WORDS: Final = 2_000
+
+T = TypeVar("T")
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _encode = msgspec.json.Encoder().encode
@@ -68,12 +70,15 @@ async def json_object(request: Request) -> dict[str, Any]:
 class Fields:
     """The fields of a JSON object: each is taken once, faults are collected and raised together."""
 
-    def __init__(self, body: dict[str, Any]) -> None:
+    def __init__(
+        self, body: dict[str, Any], *, inside: str = "", faults: list[tuple[str, str]] | None = None
+    ) -> None:
         self._left = dict(body)
-        self._faults: list[tuple[str, str]] = []
+        self._inside = inside
+        self._faults = [] if faults is None else faults
 
     def fault(self, field: str, message: str) -> None:
-        self._faults.append((field, message))
+        self._faults.append((self._inside + field, message))
 
     def _take(self, field: str, *, needed: bool) -> Any:
         value = self._left.pop(field, None)
@@ -110,14 +115,49 @@ class Fields:
             field, lambda v: v in allowed, f"one of {', '.join(allowed)}", needed=default is None
         ) or (default)
 
-    def number(self, field: str, *, needed: bool) -> int | None:
+    def number(self, field: str, *, needed: bool, most: int | None = None) -> int | None:
         value = self._take(field, needed=needed)
         if value is None:
             return None
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
-            self.fault(field, "must be a whole number from 1 on")
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= (most or 2**31 - 1):
+            self.fault(field, f"must be a whole number from 1 {'on' if most is None else f'to {most}'}")
             return None
         return value
+
+    def flag(self, field: str, *, default: bool | None = None) -> bool | None:
+        value = self._take(field, needed=default is None)
+        if value is not None and not isinstance(value, bool):
+            self.fault(field, "must be true or false")
+            return default
+        return default if value is None else value
+
+    def uuid(self, field: str) -> str | None:
+        value = self.text(field, needed=True, longest=64)
+        known = uuid_or_none(value) if value is not None else None
+        if value is not None and known is None:
+            self.fault(field, "must be a UUID")
+        return known
+
+    def objects(self, field: str, read: Callable[[Fields], T], *, most: int) -> tuple[T, ...]:
+        """A list of objects, none of it empty; `read` takes the fields of one."""
+        value = self._take(field, needed=True)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            self.fault(field, "must be a list of objects")
+        elif not value:
+            self.fault(field, "may not be empty")
+        elif len(value) > most:
+            self.fault(field, f"may have {most} entries at most")
+        else:
+            return tuple(self._read_within(f"{field}[{n}].", one, read) for n, one in enumerate(value))
+        return ()
+
+    def _read_within(self, inside: str, body: dict[str, Any], read: Callable[[Fields], T]) -> T:
+        fields = Fields(body, inside=self._inside + inside, faults=self._faults)
+        found = read(fields)
+        fields._tell_unknown()
+        return found
 
     def texts(self, field: str, *, needed: bool, most: int) -> tuple[str, ...]:
         value = self._take(field, needed=needed)
@@ -135,6 +175,10 @@ class Fields:
 
     def done(self) -> None:
         """Raises 422 with every fault, unknown fields among them."""
-        self._faults += [(str(field), "is not a field of this message") for field in self._left]
+        self._tell_unknown()
         if self._faults:
             raise invalid(self._faults)
+
+    def _tell_unknown(self) -> None:
+        for field in self._left:
+            self.fault(str(field), "is not a field of this message")

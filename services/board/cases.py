@@ -22,7 +22,12 @@ _SHOWN: Final = (
     "case_id", "number", "place_code", "hub_code", "level", "supervised_level", "category", "priority",
     "lane", "state", "owner", "owner_hub_code", "seq", "cycle", "report_count", "rework_count", "received_at",
     "dispatched_at", "accepted_at", "resolved_at", "closed_at", "outcome", "unverified", "unrouted",
-    "confidential", "location_quality",
+    "confidential", "location_quality", "grid_code",
+)  # fmt: skip
+_ASIDE: Final = (
+    "triage", "appealed", "reason", "parent_case_id", "recurrence_of", "attached_to", "suggested", "variant",
+    "request", "returns", "forced", "parts", "ordered", "invited", "extended", "suspension", "urged_at",
+    "answer", "satisfaction", "backlogged", "problem_ticket", "group_issue", "surge", "aid_hub_code",
 )  # fmt: skip
 
 routes = APIRouter(tags=["cases"])
@@ -30,6 +35,8 @@ routes = APIRouter(tags=["cases"])
 
 def case_body(case: Case, actor: Actor, city: City) -> dict[str, Any]:
     body: dict[str, Any] = {name: getattr(case, name) for name in _SHOWN}
+    body |= {name: getattr(case.side, name) for name in _ASIDE}
+    body["attached"] = [one for one in case.side.attached if one.report_id in case.reports]
     body["due_at"] = None if case.due_at == NEVER else case.due_at
     body["dues"] = [
         {
@@ -39,6 +46,9 @@ def case_body(case: Case, actor: Actor, city: City) -> dict[str, Any]:
             "official": due.official,
             "met_at": due.met_at,
             "closed_at": due.closed_at,
+            "original_due_at": due.original_due_at,
+            "extended_by": due.extended_by,
+            "stands_still": due.open and due.step is not None and due.next_at is None,
         }
         for due in present_dues(case)
     ]

@@ -21,6 +21,7 @@ from services.adapters.photos import PhotoStore
 from services.adapters.problems import Problem, invalid, unavailable
 from services.board.bodies import Fields, json_answer, json_object, uuid_or_404, uuid_or_none
 from services.board.cases import case_body, no_case, readable_events
+from services.board.command_fields import TYPES, read_payload
 from services.board.parts import Board, Parts
 from services.board.sessions import Signed, SignedIn
 from services.domain import ids
@@ -28,7 +29,6 @@ from services.domain.access import may_read
 from services.domain.city import City
 from services.domain.messages import (
     NEEDS_NO_EXPECTED_SEQ,
-    OF_THE_SYSTEM,
     WIRE_TYPES,
     WORDS,
     CaseCommand,
@@ -37,10 +37,6 @@ from services.domain.messages import (
 )
 
 WAIT_SECONDS: Final = 3.0
-MAX_PHOTOS: Final = 6
-OUTCOMES: Final = ("fixed", "gone_on_arrival", "unfounded", "not_feasible")
-PHOTO_KINDS: Final = ("before", "after")
-TYPES: Final = tuple(name for name in WIRE_TYPES if name not in OF_THE_SYSTEM)
 
 _REFUSED_AS: Final = {
     "stale": 409,
@@ -74,25 +70,7 @@ def read_command(body: dict[str, Any], city: City, photos: PhotoStore) -> Wanted
     if kind in WORDS:
         field, needed = WORDS[kind]
         words = fields.text(field, needed=needed)
-    values: dict[str, Any] = {}
-    if kind == "reach_milestone":
-        values["stage"] = fields.text("stage", needed=True, longest=64)
-    if kind == "submit_resolution":
-        values["outcome"] = fields.one_of("outcome", OUTCOMES)
-    if kind == "reassign":
-        values["owner"] = fields.code("owner", city.units.__contains__, "a unit of the city", needed=True)
-        values["hub_code"] = fields.code(
-            "hub_code", city.hubs.__contains__, "a hub of the city", needed=False
-        )
-    if kind == "add_photos":
-        values["kind"] = fields.one_of("kind", PHOTO_KINDS, default="before")
-    if kind in ("reach_milestone", "submit_resolution", "add_photos"):
-        values["photos"] = fields.texts("photos", needed=kind == "add_photos", most=MAX_PHOTOS)
-        for index, photo in enumerate(values["photos"]):
-            if not photos.exists(photo):
-                fields.fault(
-                    f"photos[{index}]", "is not a photo that was uploaded here: POST /v1/photos first"
-                )
+    values = read_payload(kind, fields, city, photos)
     fields.done()
     return Wanted(kind, WIRE_TYPES[kind](**values), expected_seq, words)
 

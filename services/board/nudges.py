@@ -23,7 +23,7 @@ from services.board.active_city import ActiveCity
 from services.domain import ids
 from services.domain.access import may_read
 from services.domain.city import City
-from services.domain.events import CaseFiled, CaseReassigned, Event
+from services.domain.events import CaseFiled, CaseReassigned, Event, ReturnApproved, TriageStarted
 from services.domain.messages import Actor
 
 log = structlog.get_logger()
@@ -37,6 +37,9 @@ _GATHER_SECONDS: Final = 0.02
 _CASES_AT_ONCE: Final = 1_000
 _MAX_PENDING: Final = 20_000
 _BACK_OFF: Final = (0.1, 0.3, 1.0)
+
+Moved = CaseReassigned | ReturnApproved
+"""What takes a case from one unit to another."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -95,7 +98,7 @@ class Nudges:
         self._count = 0
         self._of_account: dict[str, int] = {}
         # Cases that changed since they were last read, each with its last reassignment.
-        self._pending: dict[str, CaseReassigned | None] = {}
+        self._pending: dict[str, Moved | None] = {}
         # Instants of acceptance of the cases whose first event came and was not told yet.
         self._filed: dict[str, datetime] = {}
         self._seen_filed: OrderedDict[str, None] = OrderedDict()
@@ -144,9 +147,10 @@ class Nudges:
     def happened(self, events: Iterable[Event]) -> None:
         for event in events:
             body = event.payload
-            moved = body if isinstance(body, CaseReassigned) else self._pending.get(event.case_id)
+            moved = body if isinstance(body, Moved) else self._pending.get(event.case_id)
             self._pending[event.case_id] = moved
-            if isinstance(body, CaseFiled) and event.case_id not in self._seen_filed:
+            begins = event.seq == 1 and isinstance(body, CaseFiled | TriageStarted)
+            if begins and event.case_id not in self._seen_filed:
                 # An event may be published again; a case becomes visible once.
                 self._seen_filed[event.case_id] = None
                 if len(self._seen_filed) > _MAX_PENDING:
@@ -195,7 +199,7 @@ class Nudges:
                 self.everybody_reads_again()
             await asyncio.sleep(max(0.0, _GATHER_SECONDS - (loop.time() - begun)))
 
-    def _tell(self, changes: Iterable[Change], moves: dict[str, CaseReassigned | None]) -> None:
+    def _tell(self, changes: Iterable[Change], moves: dict[str, Moved | None]) -> None:
         city = self._city.now
         told = 0
         for change in changes:
@@ -221,17 +225,19 @@ class Nudges:
         if not self._viewers:
             return ()
         hubs = {city.root}
-        for code in (change.case.place_code, change.case.hub_code, change.from_hub_code):
+        side = change.case.side
+        near = (change.case.place_code, change.case.hub_code, change.from_hub_code, side.aid_hub_code)
+        for code in (*near, *(one.hub_code for one in side.invited)):
             if code is not None and code in city.hubs:
                 hubs.update(city.ancestors(code))
         return [viewer for hub in hubs for viewer in self._viewers.get(hub, ())]
 
 
-def concerns(change: Change, moved: CaseReassigned | None, actor: Actor, scope: Scope, city: City) -> bool:
+def concerns(change: Change, moved: Moved | None, actor: Actor, scope: Scope, city: City) -> bool:
     """Whether this viewer is told: may read the case, or it just left the viewer's hub or unit."""
     if may_read(change.case, actor, city):
         return True
-    if change.case.confidential or change.from_hub_code is None:
+    if change.case.confidential or change.from_hub_code is None or scope.ended_only:
         return False
     if actor.unit is not None:
         return moved is not None and moved.from_owner == actor.unit and change.from_hub_code in city.hubs

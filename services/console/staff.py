@@ -1,4 +1,4 @@
-"""`console staff`: accounts of dispatchers and units. A password made here is shown once, kept nowhere."""
+"""`console staff`: who may sign in at the board. A password made here is shown once, kept nowhere."""
 
 from __future__ import annotations
 
@@ -13,10 +13,18 @@ from services.adapters.city_book import NoCityLoaded, active_version, read_versi
 from services.adapters.clock import Clock
 from services.adapters.postgres import open_pool
 from services.adapters.settings import EXIT_CONFIGURATION, Settings, SettingsError
-from services.adapters.staff import MAX_PASSWORD, NoSuchAccount, Staff, UsernameTaken, readable_password
+from services.adapters.staff import (
+    MAX_PASSWORD,
+    ROLES,
+    NoSuchAccount,
+    Role,
+    Staff,
+    UsernameTaken,
+    readable_password,
+)
 from services.domain.city import City
 
-app = typer.Typer(help="Accounts of dispatchers and units.", no_args_is_help=True)
+app = typer.Typer(help="Accounts of everybody who works at the board.", no_args_is_help=True)
 
 MIN_PASSWORD: Final = 12
 Name = Annotated[str, typer.Argument(metavar="NAME", help="as `staff list` shows it")]
@@ -39,6 +47,10 @@ def add(
         str | None,
         typer.Option("--unit", metavar="KIND", help="account of this unit; without it, a dispatcher"),
     ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option("--role", metavar="ROLE", help=f"one of {', '.join(ROLES)}; default: see --unit"),
+    ] = None,
     prompt: Prompt = False,
 ) -> None:
     """Add an account."""
@@ -48,7 +60,9 @@ def add(
         async with pool.acquire() as connection:
             city, _areas = await read_version(connection, await active_version(connection))
         _check_seat(city, hub, unit)
-        await staff.add(username=username, password=password, hub_code=hub, unit=unit)
+        await staff.add(
+            username=username, password=password, hub_code=hub, unit=unit, role=_role_of(role, unit)
+        )
 
     if not _USERNAME.fullmatch(username):
         raise _refused(
@@ -125,6 +139,16 @@ def _check_seat(city: City, hub: str, unit: str | None) -> None:
         raise Unfit(f"the city has no unit {unit}; known are {', '.join(sorted(city.units))}")
     if unit is not None and not city.sits(unit, hub):
         raise Unfit(f"no {unit} sits at a hub of level {city.hubs[hub].level}")
+
+
+def _role_of(role: str | None, unit: str | None) -> Role:
+    if role is None:
+        return "dispatcher" if unit is None else "unit"
+    if role not in ROLES:
+        raise Unfit(f"there is no role {role}; known are {', '.join(ROLES)}")
+    if (role == "unit") != (unit is not None):
+        raise Unfit("the role unit, and no other, goes with --unit")
+    return role
 
 
 def _refused(why: str, code: int = 1) -> typer.Exit:

@@ -17,7 +17,12 @@ from services.domain.events import Event
 from services.domain.evolve import evolve, replay
 from services.domain.limits import parse_limit
 
-_CODED = ("hub", "owner_hub", "from_hub", "owner", "from_owner", "stage", "clock", "category", "place")
+_CODED = (
+    "hub", "owner_hub", "from_hub", "owner", "from_owner", "unit", "stage", "clock", "category", "place",
+    "reason", "resolved", "state",
+)  # fmt: skip
+# Of the events that list something: how much it is.
+_COUNTED = ("candidates", "parts", "invited")
 
 
 def story(events: Sequence[Event], cities: Mapping[int, City], language: Language) -> Iterator[str]:
@@ -51,8 +56,13 @@ class _Names:
         if code is None:
             return "-"
         if kind in ("stage", "clock"):
-            key = f"{kind}.{code}"
-            return self._words.say(key) if self._words.has(key) else str(code)
+            # a stage may say whose it is: report_in:water_co@320506
+            plain, _, whose = str(code).partition(":")
+            key = f"{kind}.{plain}"
+            said = self._words.say(key) if self._words.has(key) else plain
+            return f"{said} ({whose})" if whose else said
+        if kind in ("reason", "resolved", "state"):
+            return self._reason("answer" if kind == "resolved" else kind, str(code), version)
         city = self._cities.get(version)
         if city is None:
             return str(code)
@@ -60,7 +70,16 @@ class _Names:
             hub = city.hubs.get(code)
             return f"{hub.name} ({code})" if hub else str(code)
         known: Any = city.categories.get(code) if kind == "category" else city.units.get(code)
+        known = known or city.policy.partners.get(code)
         return (known.name_zh if self._chinese else known.name_en) if known else str(code)
+
+    def _reason(self, kind: str, code: str, version: int) -> str:
+        key = f"{kind}.{code}"
+        if self._words.has(key):
+            return self._words.say(key)
+        city = self._cities.get(version)
+        known = city.policy.declines.get(code) if city else None
+        return (known.name_zh if self._chinese else known.name_en) if known else code
 
     def tier(self, level: int, version: int) -> str:
         city = self._cities.get(version)
@@ -93,6 +112,9 @@ def _now(case: Case, names: _Names, words: Words) -> Iterator[str]:
 def _told(event: Event, names: _Names, words: Words) -> str:
     body = event.payload
     values: dict[str, Any] = {name: getattr(body, name) for name in body.__dataclass_fields__}
+    if (part := values.get("part")) is not None:
+        values |= {"number": part.number, "state": part.state}
+    values["count"] = next((len(values[name]) for name in _COUNTED if name in values), 0)
     for name in _CODED:
         code = values.get(name, values.get(f"{name}_code"))
         values[name] = names.of(name, code, event.city_version)
@@ -140,12 +162,19 @@ def _due(
                         years=_listed(event.payload.years),
                         from_due=words.instant(row.from_due_at),
                     )
+    if deadline.original_due_at is not None and deadline.extended_by is not None:
+        extended = words.limit(parse_limit(deadline.extended_by))
+        yield "      " + words.say(
+            "due.original", limit=extended, due=words.instant(deadline.original_due_at)
+        )
     yield "      " + _end(deadline, events, words)
 
 
 def _rule(deadline: Deadline, case: Case, setter: Event, names: _Names, words: Words) -> str:
-    if deadline.stage == "verify":
-        return words.say("rule.verify", priority=case.priority)
+    if deadline.stage in ("verify", "triage"):
+        return words.say(f"rule.{deadline.stage}", priority=case.priority)
+    if deadline.stage.partition(":")[0] in ("info", "decision", "suspension", "archive", "report_in"):
+        return words.say("rule.life")
     category = names.of("category", case.category, setter.city_version)
     kind = "accept" if deadline.stage == "accept" else "milestone"
     rule = words.say(f"rule.{kind}", category=category, stage=deadline.stage)
@@ -161,7 +190,7 @@ def _end(deadline: Deadline, events: Sequence[Event], words: Words) -> str:
             key, late = "due.late", words.length(ended - deadline.due_at)
         return words.say(key, at=words.instant(ended), seq=_ended_by(deadline, events), late=late)
     if deadline.step is None or deadline.next_at is None:
-        return words.say("due.top")
+        return words.say("due.top" if deadline.step is None else "due.still")
     return words.say("due.next", step=deadline.step, at=words.instant(deadline.next_at))
 
 

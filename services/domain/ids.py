@@ -65,6 +65,11 @@ def case_id(received_at: datetime, report: str) -> str:
     return _uuid_text(milliseconds(received_at) << 80 | int.from_bytes(digest, "big"), 7)
 
 
+def first_of(at: datetime) -> str:
+    """No id of this instant or later comes before it."""
+    return _uuid_text(milliseconds(at) << 80, 7)
+
+
 def deadline_id(case: str, clock: str, stage: str, step: str, set_seq: int) -> str:
     """One id per step of one setting of a due time; whatever happens at it happens once."""
     return _hashed(8, "deadline", case, clock, stage, step, str(set_seq))

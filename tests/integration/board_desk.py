@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from services.adapters import city_book, codec
 from services.adapters.ops_http import listen
 from services.adapters.postgres import connect
+from services.adapters.rows import side_text
 from services.adapters.settings import PROJECT, Settings
 from services.adapters.staff import ensure_sample_staff
 from services.board.app import build_app
@@ -133,11 +134,11 @@ class Desk:
         self.clients.append(httpx.AsyncClient(base_url=self.url, timeout=20.0))
         return self.clients[-1]
 
-    async def sign_in(self, hub_code: str) -> httpx.AsyncClient:
+    async def sign_in(self, seat: str) -> httpx.AsyncClient:
+        """`seat`: a hub's code for its dispatcher, or the name of another account."""
         client = self.client()
-        answer = await client.post(
-            "/v1/session", json={"username": f"dispatcher-{hub_code}", "password": PASSWORD}
-        )
+        name = f"dispatcher-{seat}" if seat.isdigit() else seat
+        answer = await client.post("/v1/session", json={"username": name, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         return client
 
@@ -155,6 +156,7 @@ class Desk:
         del row["deadlines"]
         row |= {
             "handler_hubs": list(case.handler_hubs),
+            "side": side_text(case.side),
             "due_at": due_at or datetime.max.replace(tzinfo=UTC),
             "changed_at": changed_at or datetime.now(UTC),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -10,12 +11,40 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from services.adapters.codec import CASE_COMMANDS
 from services.adapters.seal import SealKeys
 from services.domain.case import Case
-from services.domain.messages import Outcome, SubmitResolution
+from services.domain.messages import (
+    WIRE_TYPES,
+    WORDS,
+    AttachCase,
+    DecideExtension,
+    DecideReturn,
+    DecideSuspension,
+    DeclineReport,
+    DetachReport,
+    FileCase,
+    ForceAssignCase,
+    Invited,
+    Outcome,
+    RaisePriority,
+    ReachMilestone,
+    ReassignCase,
+    RecordCallback,
+    RedirectReport,
+    RequestExtension,
+    RequestReturn,
+    SetCategory,
+    SetVariant,
+    SplitCase,
+    SubmitResolution,
+    SuspendCase,
+    WantedPart,
+    Whistle,
+)
 from tests.integration.board_desk import COMMUNITY, ELSEWHERE, SEAL_KEYS, TOWN, Desk, new_case, open_desk
 
 NO_PHOTO = "f" * 32
@@ -25,6 +54,60 @@ NO_PHOTO = "f" * 32
 async def desk(database_url: str, broker: str, tmp_path: Path) -> AsyncIterator[Desk]:
     async with open_desk(database_url, broker, tmp_path) as one:
         yield one
+
+
+GAS = {"owner": "gas_co"}
+# Of the commands of the whole life: type, what is sent with it, the field that is wrong.
+FAULTS: list[tuple[str, dict[str, Any], str]] = [
+    ("request_info", {}, "question"),
+    ("decline", {"reason": "no_such_reason"}, "reason"),
+    ("decline", {"reason": ["outside"]}, "reason"),
+    ("redirect", {"to": "911"}, "to"),
+    ("redirect", {"to": "119", "receipt": "x" * 65}, "receipt"),
+    ("attach", {}, "to_case_id"),
+    ("attach", {"to_case_id": "261124-000001"}, "to_case_id"),
+    ("detach", {"report_id": 7}, "report_id"),
+    ("file_case", {}, "category"),
+    ("file_case", {"category": "noise", "hub_code": "1"}, "hub_code"),
+    ("request_return", {"owner": "gas_co"}, "reason"),
+    ("request_return", {"reason": "x", "owner": "dragons"}, "owner"),
+    ("request_return", {"reason": "x", "clause": "c" * 201}, "clause"),
+    ("decide_return", {}, "approve"),
+    ("decide_return", {"approve": "yes"}, "approve"),
+    ("decide_extension", {"approve": 1}, "approve"),
+    ("decide_suspension", {"approve": None}, "approve"),
+    ("force_assign", {"owner": "gas_co"}, "reason"),
+    ("set_variant", {"variant": 3}, "variant"),
+    ("set_category", {"category": "dragons"}, "category"),
+    ("raise_priority", {"reason": "loud"}, "reason"),
+    ("split", {}, "parts"),
+    ("split", {"parts": []}, "parts"),
+    ("split", {"parts": "gas_co"}, "parts"),
+    ("split", {"parts": ["gas_co"]}, "parts"),
+    ("split", {"parts": [GAS] * 21}, "parts"),
+    ("split", {"parts": [GAS, {}]}, "parts[1].owner"),
+    ("split", {"parts": [{"owner": "dragons"}]}, "parts[0].owner"),
+    ("split", {"parts": [{**GAS, "colour": "red"}]}, "parts[0].colour"),
+    ("split", {"parts": [{**GAS, "required": "no"}]}, "parts[0].required"),
+    ("split", {"parts": [{**GAS, "category": "dragons"}]}, "parts[0].category"),
+    ("split", {"parts": [{**GAS, "hub_code": "1"}]}, "parts[0].hub_code"),
+    ("split", {"parts": [GAS], "ordered": "yes"}, "ordered"),
+    ("whistle", {"invite": [{"unit": "gas_co"}]}, "reason"),
+    ("whistle", {"reason": "x", "invite": [{"unit": "dragons"}]}, "invite[0].unit"),
+    ("whistle", {"reason": "x", "invite": [{"unit": "gas_co"}] * 21}, "invite"),
+    ("request_extension", {"reason": "x"}, "limit"),
+    ("suspend", {"reason": "tired"}, "reason"),
+    ("record_callback", {}, "resolved"),
+    ("record_callback", {"resolved": "yes", "satisfaction": 6}, "satisfaction"),
+    ("record_callback", {"resolved": "yes", "satisfaction": 0}, "satisfaction"),
+    ("reopen", {}, "reason"),
+    ("supervise", {}, "reason"),
+    ("recompute_dues", {"years": [2027]}, "type"),
+]
+
+
+def seen(body: dict[str, Any]) -> dict[str, Any]:
+    return {**body, "expected_seq": 2}
 
 
 def send(
@@ -78,6 +161,7 @@ async def test_every_bad_command_names_its_field(desk: Desk) -> None:
             {"type": "reassign", "expected_seq": 2, "reason": "x", "owner": "gas_co", "hub_code": "1"},
             "hub_code",
         ),
+        *((seen({"type": kind, **rest}), field) for kind, rest, field in FAULTS),
     ):
         answer = await send(client, case, body)
         assert answer.status_code == 422, (body, answer.text)
@@ -104,6 +188,61 @@ async def test_every_bad_command_names_its_field(desk: Desk) -> None:
     )
     assert foreign.status_code == 403
     assert (await send(client, new_case(), {"type": "accept", "expected_seq": 2})).status_code == 404
+
+
+async def test_every_command_that_people_send_is_read_as_it_was_meant(desk: Desk) -> None:
+    """Each type once, with all its fields; what the router gets is what was said."""
+    case = await desk.put(new_case())
+    other = new_case()
+    client = await desk.sign_in(TOWN)
+    words: dict[str, Any] = {field: "words" for field, _ in WORDS.values()}
+    wanted: dict[str, Any] = {
+        "decline": DeclineReport(reason="outside"),
+        "redirect": RedirectReport(to="119", receipt="R-1"),
+        "attach": AttachCase(to_case_id=other.case_id),
+        "detach": DetachReport(report_id=other.case_id),
+        "file_case": FileCase(category="noise", hub_code=COMMUNITY),
+        "request_return": RequestReturn(owner="gas_co", hub_code=TOWN, clause="§ 3"),
+        "decide_return": DecideReturn(approve=True, owner="gas_co", hub_code=TOWN),
+        "reassign": ReassignCase(owner="gas_co", hub_code=TOWN),
+        "force_assign": ForceAssignCase(owner="gas_co", hub_code=TOWN),
+        "set_variant": SetVariant(variant="blocked"),
+        "set_category": SetCategory(category="noise"),
+        "raise_priority": RaisePriority(reason="injury"),
+        "reach_milestone": ReachMilestone(stage="on_site"),
+        "split": SplitCase(
+            parts=(
+                WantedPart(owner="gas_co"),
+                WantedPart(owner="water_co", hub_code=TOWN, category="noise", required=False),
+            ),
+            ordered=True,
+        ),
+        "whistle": Whistle(invite=(Invited(unit="gas_co", hub_code=TOWN), Invited(unit="delivery_platform"))),
+        "request_extension": RequestExtension(limit="5WD OFF"),
+        "decide_extension": DecideExtension(approve=False),
+        "suspend": SuspendCase(reason="weather"),
+        "decide_suspension": DecideSuspension(approve=True),
+        "submit_resolution": SubmitResolution(outcome="unfounded"),
+        "record_callback": RecordCallback(resolved="partly", satisfaction=4),
+    }
+    asked: list[asyncio.Task[httpx.Response]] = []
+    async with desk.commands() as next_command:
+        for kind, cls in WIRE_TYPES.items():
+            if kind in ("pass_deadline", "recompute_dues", "add_photos"):
+                continue
+            payload = wanted.get(kind) or cls()
+            body = {**json.loads(msgspec.json.encode(payload)), "type": kind}
+            body = {name: value for name, value in body.items() if value is not None}
+            if kind in WORDS:
+                body = {WORDS[kind][0]: words[WORDS[kind][0]], **body}
+            if kind not in ("comment", "urge", "report_in"):
+                body["expected_seq"] = 2
+            asked.append(send(client, case, body))
+            command = await next_command()
+            assert (command.type, command.payload) == (kind, payload)
+            assert (command.sealed is not None) == (kind in WORDS)
+    for one in asked:
+        one.cancel()
 
 
 async def test_an_applied_command_is_answered_with_its_events(desk: Desk) -> None:

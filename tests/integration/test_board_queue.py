@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ import pytest
 from services.adapters.board_views import QUEUE, BoardViews, QueueFilter, Scope, open_board_pool
 from services.adapters.city_files import read_city, read_folder
 from services.adapters.settings import PROJECT
+from services.domain import ids
 from services.domain.access import may_read
-from services.domain.case import Case
-from services.domain.city import City
+from services.domain.case import Case, Side
+from services.domain.city import City, Surge
+from services.domain.events import Invitation, Likeness, Part
+from services.domain.limits import parse_limit
 from services.domain.messages import Actor
 from tests.integration.board_desk import (
     COMMUNITY,
     DISTRICT,
     ELSEWHERE,
+    SECRET,
     SIBLING,
     TOWN,
     Desk,
@@ -75,9 +80,10 @@ async def test_pages_follow_each_other_without_a_gap_in_every_order(desk: Desk) 
         "due": lambda it: (it[1], it[0].case_id),
         "received_at": lambda it: (it[0].received_at, it[0].case_id),
         "priority": lambda it: (it[0].priority, it[0].case_id),
+        "newest": lambda it: (it[0].received_at, it[0].case_id),
     }
     for sort, key in orders.items():
-        expected = [case.case_id for case, _ in sorted(cases, key=key)]
+        expected = [case.case_id for case, _ in sorted(cases, key=key, reverse=sort == "newest")]
         for limit in (1, 5, 23, 200):
             items = await read_all(client, TOWN, limit, sort=sort)
             assert [item["case_id"] for item in items] == expected, (sort, limit)
@@ -112,7 +118,9 @@ async def test_a_page_holds_whole_cases(desk: Desk) -> None:
         for due in item["dues"]
     ]
     assert dues == [("owner", "accept", accept, False, None), ("citizen", "resolve", citizen, True, None)]
-    assert item["allowed"] == ["accept", "reassign", "comment", "add_photos"]
+    assert item["allowed"] == [
+        "accept", "request_return", "reassign", "set_category", "raise_priority", "comment", "add_photos",
+    ]  # fmt: skip
 
 
 async def test_filters_narrow_page_and_total(desk: Desk) -> None:
@@ -178,6 +186,8 @@ async def test_bad_parameters_are_named(desk: Desk) -> None:
         ({"cursor": "ü"}, "cursor"),
         ({"cursor": of_priority}, "cursor"),
         ({"colour": "red"}, "colour"),
+        ({"desk": "reception"}, "desk"),
+        ({"q": "x" * 65}, "q"),
     ):
         answer = await client.get(f"/v1/hubs/{TOWN}/queue", params=query)
         assert answer.status_code == 422, query
@@ -227,19 +237,50 @@ def _read_city() -> City:
     return read_city(read_folder(PROJECT / "deploy/city/wuzhong"), 1)
 
 
+def _stormy_city() -> City:
+    """ELSEWHERE gives aid to SIBLING, which is not below it."""
+    city = _read_city()
+    storm = Surge(
+        hub_code=SIBLING,
+        begins=NOW,
+        ends=NOW + timedelta(days=3),
+        categories=frozenset(),
+        accept=parse_limit("30m C24"),
+        deferred=frozenset(),
+        aid_hub=ELSEWHERE,
+        notice_zh="台风",
+        notice_en="Typhoon",
+    )
+    return replace(city, policy=replace(city.policy, surges={"typhoon": storm}))
+
+
+_HUBS = (DISTRICT, TOWN, COMMUNITY, SIBLING, ELSEWHERE, "320506001013", "320506099000")
+_UNITS = ("community_office", "town_construction", "gas_co")
+
+
+def _random_side(chance: random.Random, place_code: str | None) -> Side:
+    invited = tuple(
+        Invitation(unit=chance.choice(_UNITS), hub_code=chance.choice(_HUBS), partner=chance.random() < 0.2)
+        for _ in range(chance.choice([0, 0, 1, 3]))
+    )
+    aid = ELSEWHERE if place_code == SIBLING and chance.random() < 0.7 else None
+    return Side(invited=invited, aid_hub_code=aid, answer=chance.choice([None, "yes"]))
+
+
 def _random_case(chance: random.Random) -> Case:
-    hubs = [DISTRICT, TOWN, COMMUNITY, SIBLING, ELSEWHERE, "320506001013", "320506099000"]
-    closed = chance.random() < 0.2
+    closed = chance.random() < 0.4
+    place_code = chance.choice([None, COMMUNITY, SIBLING, "320506001013", "320506099001"])
     return new_case(
-        place_code=chance.choice([None, COMMUNITY, SIBLING, "320506001013", "320506099001"]),
-        hub_code=chance.choice(hubs),
-        owner=chance.choice(["community_office", "town_construction", "gas_co"]),
-        owner_hub_code=chance.choice(hubs),
+        place_code=place_code,
+        hub_code=chance.choice(_HUBS),
+        owner=chance.choice(_UNITS),
+        owner_hub_code=chance.choice(_HUBS),
         confidential=chance.random() < 0.5,
         supervised_level=chance.choice([None, None, 1]),
         resolved_at=chance.choice([None, None, NOW]),
-        state="closed" if closed else "dispatched",
+        state=chance.choice(["closed", "declined"]) if closed else "dispatched",
         closed_at=NOW if closed else None,
+        side=_random_side(chance, place_code),
     )
 
 
@@ -254,54 +295,153 @@ def _lies_below(code: str | None, top: str, city: City) -> bool:
     return False
 
 
+def _belongs(case: Case, hub: str, actor: Actor, city: City) -> bool:
+    """Whether it lies in the hub's subtree, or comes to the actor's own hub from elsewhere."""
+    if _lies_below(case.place_code, hub, city) or _lies_below(case.hub_code, hub, city):
+        return True
+    if hub != actor.hubs[0]:
+        return False
+    asked = any(
+        (one.unit, one.hub_code, one.partner) == (actor.unit, hub, False) for one in case.side.invited
+    )
+    return asked or (actor.unit is None and case.side.aid_hub_code == hub)
+
+
+ROLES = ("dispatcher", "supervisor", "auditor", "callback_agent")
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_the_queue_shows_exactly_what_may_be_read(
     database_url: str, broker: str, tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)
-    city = _read_city()
+    city = _stormy_city()
     async with open_desk(database_url, broker, tmp_path) as desk:
-        cases = [await desk.put(_random_case(chance)) for _ in range(150)]
+        cases = [await desk.put(_random_case(chance)) for _ in range(200)]
         actors = [
-            Actor(ref="a", roles=("dispatcher",), hubs=(hub,))
+            Actor(ref="a", roles=(role,), hubs=(hub,))
+            for role in ROLES
             for hub in (DISTRICT, TOWN, COMMUNITY, SIBLING, ELSEWHERE)
         ]
         actors += [
             Actor(ref="a", roles=("unit",), hubs=(TOWN,), unit="town_construction"),
+            Actor(ref="a", roles=("unit",), hubs=(SIBLING,), unit="community_office"),
             Actor(ref="a", roles=("unit",), hubs=(DISTRICT,), unit="gas_co"),
         ]
         pool = await open_board_pool(database_url)
         views = BoardViews(pool)
-        seen = 0
+        seen: Counter[str] = Counter()
         for actor in actors:
             for hub in (DISTRICT, TOWN, COMMUNITY, SIBLING, ELSEWHERE):
-                if hub not in city.hubs or not _lies_below(hub, actor.hubs[0], city):
+                if not _lies_below(hub, actor.hubs[0], city):
                     continue
-                page = await views.queue(
-                    Scope.of(hub, actor, city), QueueFilter(states=["dispatched"], limit=200)
-                )
-                expected = {
-                    case.case_id
-                    for case in cases
-                    if case.closed_at is None
-                    and (_lies_below(case.place_code, hub, city) or _lies_below(case.hub_code, hub, city))
-                    and may_read(case, actor, city)
-                }
-                assert {case.case_id for case in page.cases} == expected, (actor, hub)
-                assert page.total == len(expected)
-                changed = await views.changed_since(
-                    Scope.of(hub, actor, city), NOW - timedelta(days=1), limit=500
-                )
+                scope = Scope.of(hub, actor, city)
                 readable = {
-                    case.case_id
+                    case.case_id: case
                     for case in cases
-                    if (_lies_below(case.place_code, hub, city) or _lies_below(case.hub_code, hub, city))
-                    and may_read(case, actor, city)
+                    if _belongs(case, hub, actor, city) and may_read(case, actor, city)
                 }
-                assert {change.case.case_id for change in changed} == readable, (actor, hub)
-                seen += len(expected)
-        assert seen > 100
+                for states in (["dispatched"], ["closed", "declined"]):
+                    page = await views.queue(
+                        scope,
+                        QueueFilter(states=states, closed_since=NOW - timedelta(days=1), limit=200),
+                    )
+                    expected = {key for key, case in readable.items() if case.state in states}
+                    assert {case.case_id for case in page.cases} == expected, (actor, hub, states)
+                    assert page.total == len(expected)
+                    seen[actor.roles[0]] += len(expected)
+                changed = await views.changed_since(scope, NOW - timedelta(days=1), limit=500)
+                assert {change.case.case_id for change in changed} == readable.keys(), (actor, hub)
+        assert min(seen.values()) > 50, seen
+        assert len(seen) == 5
+        aided = [case for case in cases if case.side.aid_hub_code and not case.confidential]
+        assert aided
         await pool.close()
+
+
+async def test_what_waits_for_people_is_a_queue_of_its_own(desk: Desk) -> None:
+    likely = Side(suggested=(Likeness(case_id=new_case().case_id, score=0.7, distance_m=12.0),))
+    new = await desk.put(new_case(state="triaging", side=Side(triage="no_category")))
+    asked = await desk.put(new_case(state="need_info", side=Side(triage="verify_first")))
+    appealed = await desk.put(new_case(state="triaging", side=Side(triage="appeal", appealed=True)))
+    twin = await desk.put(new_case(side=likely))
+    await desk.put(new_case())
+    await desk.put(new_case(state="in_progress", side=likely))
+    closed = await desk.put(new_case(state="closed", closed_at=NOW))
+    await desk.put(new_case(state="closed", closed_at=NOW, side=Side(answer="no")))
+    await desk.put(new_case(state="declined", closed_at=NOW))
+    client = await desk.sign_in(TOWN)
+
+    async def found(hub: str = TOWN, of: httpx.AsyncClient = client, **query: Any) -> set[str]:
+        page = await read(of, hub, **query)
+        assert page["total"] == len(page["items"])
+        return {item["case_id"] for item in page["items"]}
+
+    assert await found(desk="triage") == {one.case_id for one in (new, asked, appealed, twin)}
+    assert await found(desk="triage", state="need_info") == {asked.case_id}
+    assert await found(desk="callback") == {closed.case_id}
+    agent = await desk.sign_in("callback-agent")
+    assert await found(DISTRICT, agent, desk="callback") == {closed.case_id}
+    assert await found(DISTRICT, agent, desk="triage") == set(), "an agent sees what has ended"
+
+
+async def test_a_case_is_found_by_whatever_people_call_it(desk: Desk) -> None:
+    day = datetime(2026, 3, 7, 23, 59, 59, tzinfo=_read_city().zone)
+    case_id = ids.case_id(day, "a report")
+    number = ids.case_number(case_id, day, _read_city().zone)
+    part_id, grandchild_id = ids.uuid7(NOW, b"p" * 10), ids.uuid7(NOW, b"q" * 10)
+
+    def side_of(child: str, told: str) -> Side:
+        part = Part(
+            case_id=child, number=told, required=True, state="dispatched",
+            hub_code=TOWN, owner="town_construction", owner_hub_code=TOWN,
+        )  # fmt: skip
+        return Side(parts=(part,))
+
+    case = await desk.put(
+        new_case(
+            case_id=case_id,
+            root_case_id=case_id,
+            number=number,
+            received_at=day,
+            side=side_of(part_id, f"{number}.1"),
+        )
+    )
+    await desk.put(
+        new_case(case_id=part_id, number=f"{number}.1", side=side_of(grandchild_id, f"{number}.1.1"))
+    )
+    await desk.put(new_case(case_id=grandchild_id, number=f"{number}.1.1"))
+    old = await desk.put(
+        new_case(state="archived", closed_at=NOW - timedelta(days=400)), changed_at=NOW - timedelta(days=370)
+    )
+    report_id = await desk.put_report(old)
+    secret = bytes.fromhex(SECRET)
+    await desk.book.execute(
+        "UPDATE reports SET tracking = $1 WHERE report_id = $2::uuid",
+        ids.tracking_number(secret, report_id),
+        report_id,
+    )
+    await desk.put(new_case())
+    client = await desk.sign_in(TOWN)
+
+    async def found(q: str) -> list[str]:
+        page = await read(client, TOWN, q=q)
+        assert page["total"] == len(page["items"])
+        return [item["case_id"] for item in page["items"]]
+
+    code = ids.tracking_code(secret, report_id)
+    assert await found(number) == [case_id]
+    assert await found(f" {number.lower()} ") == [case_id]
+    assert await found(f"{number}.1") == [part_id]
+    assert await found(f"{number}.1.1") == [grandchild_id]
+    assert await found(f"{number}.2") == []
+    assert await found(case.case_id.upper()) == [case_id]
+    assert await found(code) == [old.case_id], "however long ago it ended"
+    assert await found(f"{code[:4]} {code[4:8]}-{code[8:]}".lower()) == [old.case_id]
+    for nothing in ("", "261399-000000", "井盖", "0" * 16, "999999-8K2M0Q"):
+        assert await found(nothing) == [], nothing
+    stranger = await desk.sign_in(ELSEWHERE)
+    assert (await read(stranger, ELSEWHERE, q=number))["items"] == [], "not theirs to see"
 
 
 async def test_a_queue_is_read_through_its_indexes(database_url: str) -> None:
@@ -327,9 +467,7 @@ async def test_a_queue_is_read_through_its_indexes(database_url: str) -> None:
             await connection.execute("ANALYZE cases_2026")
             for hub in (DISTRICT, TOWN):
                 scope = Scope.of(hub, Actor(ref="a", roles=("dispatcher",), hubs=(hub,)), city)
-                rows = await connection.fetch(
-                    f"EXPLAIN {QUEUE['due']}", *scope.parameters(), None, None, None, None, None, None, 51
-                )
+                rows = await connection.fetch(f"EXPLAIN {QUEUE['due']}", *scope.parameters(), *[None] * 8, 51)
                 page = "\n".join(row[0] for row in rows).partition("Limit")[2]
                 assert "Seq Scan on cases_2026 " not in page, page
                 assert "Index Scan using cases_2026_due_at_case_id_idx" in page, page
@@ -363,7 +501,7 @@ async def test_closed_cases_of_other_years_are_not_read(database_url: str) -> No
             rows = await connection.fetch(
                 f"EXPLAIN {QUEUE['due']}",
                 *Scope.of(TOWN, actor, _read_city()).parameters(),
-                *(["closed"], since, None, None, None, None, 51),
+                *(["closed"], since, *[None] * 6, 51),
             )
             plan = "\n".join(row[0] for row in rows)
             for year in (2024, 2025):

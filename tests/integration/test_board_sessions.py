@@ -15,6 +15,10 @@ from services.adapters.settings import PROJECT
 from services.adapters.staff import Staff, UsernameTaken, ensure_sample_staff
 from tests.integration.board_desk import COMMUNITY, DISTRICT, PASSWORD, TOWN, Desk, open_desk
 
+# 224 dispatchers; a supervisor, a callback agent and an auditor; 20 units of the district, 7 in each of
+# 14 towns, 5 in each of 209 communities
+SAMPLE_ACCOUNTS = 224 + 3 + 20 + 14 * 7 + 209 * 5
+
 
 @pytest.fixture
 async def desk(database_url: str, broker: str, tmp_path: Path) -> AsyncIterator[Desk]:
@@ -150,7 +154,7 @@ async def test_the_sample_staff_is_made_once_and_the_setting_resets_its_password
     assert await ensure_sample_staff(database_url, None) is None, "told once"
     pool = await open_pool(database_url, room="tests", max_size=2)
     try:
-        assert await pool.fetchval("SELECT count(*) FROM staff.accounts") == 224
+        assert await pool.fetchval("SELECT count(*) FROM staff.accounts") == SAMPLE_ACCOUNTS
         staff = Staff(pool, Clock())
         assert await staff.sign_in(f"dispatcher-{DISTRICT}", made) is not None
         entered = await staff.sign_in(f"dispatcher-{COMMUNITY}", made)

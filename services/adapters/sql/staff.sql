@@ -58,26 +58,29 @@ DELETE FROM staff.sessions WHERE account_id = $1
 -- Two starters at once would make two passwords.
 SELECT pg_advisory_xact_lock(hashtextextended('pioneer-hub sample staff', 0))
 
+-- name: is_sample
+-- Put into the statements below: an account that has the name that the sample city gives to its seat.
+username = CASE role WHEN 'dispatcher' THEN 'dispatcher-' || hub_code WHEN 'unit' THEN 'unit-' || hub_code || '-' || unit ELSE replace(role, '_', '-') END
+
 -- name: sample_hash
 -- The hash that most sample accounts share: one that was given a password of its own has another.
 SELECT password_hash
 FROM staff.accounts
-WHERE username = 'dispatcher-' || hub_code
+WHERE is_sample
 GROUP BY password_hash
 ORDER BY count(*) DESC, password_hash
 LIMIT 1
 
 -- name: insert_sample_staff
 INSERT INTO staff.accounts (account_id, username, password_hash, role, hub_code, unit, created_at)
-SELECT id, 'dispatcher-' || code, $3, 'dispatcher', code, NULL, $4
-FROM unnest($1::uuid[], $2::text[]) AS hub (id, code)
+SELECT seat.id, seat.username, $6, seat.role, seat.code, nullif(seat.unit, ''), $7
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS seat (id, username, role, code, unit)
 ON CONFLICT (username) DO NOTHING
 
 -- name: set_sample_hash
 -- $1 instead of $2.
-UPDATE staff.accounts SET password_hash = $1 WHERE username = 'dispatcher-' || hub_code AND password_hash = $2
+UPDATE staff.accounts SET password_hash = $1 WHERE password_hash = $2 AND is_sample
 
 -- name: delete_sample_sessions
 DELETE FROM staff.sessions
-USING staff.accounts a
-WHERE a.account_id = staff.sessions.account_id AND a.username = 'dispatcher-' || a.hub_code AND a.password_hash = $1
+WHERE account_id IN (SELECT account_id FROM staff.accounts WHERE password_hash = $1 AND is_sample)
