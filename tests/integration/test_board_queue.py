@@ -393,7 +393,7 @@ async def test_a_case_is_found_by_whatever_people_call_it(desk: Desk) -> None:
 
     def side_of(child: str, told: str) -> Side:
         part = Part(
-            case_id=child, number=told, required=True, state="dispatched",
+            case_id=child, number=told, required=True, confidential=False, state="dispatched",
             hub_code=TOWN, owner="town_construction", owner_hub_code=TOWN,
         )  # fmt: skip
         return Side(parts=(part,))

@@ -99,7 +99,6 @@ async def test_3_a_pothole_that_is_a_hollow_culvert(moved: Moved) -> None:
             channel="courier",
             photos=[photo],
             captured_at="2026-11-24T12:40:00+08:00",
-            location={"lon": 120.6050, "lat": 31.2300, "datum": "WGS84"},
         )
         desk, works = await town.desk(TOWN), await town.unit("town_construction", TOWN)
         start = datetime.fromisoformat((await town.case(one.case_id))["dispatched_at"])
