@@ -12,7 +12,7 @@ from services.adapters.problems import Problem
 from services.board.bodies import json_answer, uuid_or_404
 from services.board.parts import Board, Parts
 from services.board.sessions import Signed
-from services.domain.access import may_read
+from services.domain.access import hidden_parts, may_read
 from services.domain.case import NEVER, Case, Deadline
 from services.domain.city import City
 from services.domain.life import allowed_commands
@@ -30,12 +30,16 @@ _ASIDE: Final = (
     "answer", "satisfaction", "backlogged", "problem_ticket", "group_issue", "surge", "aid_hub_code",
 )  # fmt: skip
 
+_OF_PARTS: Final = ("CaseDecomposed", "ChildChanged", "ChildResolved")
+
 routes = APIRouter(tags=["cases"])
 
 
 def case_body(case: Case, actor: Actor, city: City) -> dict[str, Any]:
     body: dict[str, Any] = {name: getattr(case, name) for name in _SHOWN}
     body |= {name: getattr(case.side, name) for name in _ASIDE}
+    hidden = hidden_parts(case, actor, city)
+    body["parts"] = [part for part in case.side.parts if part.case_id not in hidden]
     body["attached"] = [one for one in case.side.attached if one.report_id in case.reports]
     body["due_at"] = None if case.due_at == NEVER else case.due_at
     body["dues"] = [
@@ -64,6 +68,11 @@ def present_dues(case: Case) -> list[Deadline]:
         if known is None or due.set_seq > known.set_seq:
             last[due.clock, due.stage] = due
     return sorted(last.values(), key=lambda due: (due.due_at, due.clock, due.stage))
+
+
+def tells_of(row: Any, hidden: frozenset[str]) -> bool:
+    """Whether an event speaks of a part that the reader is not to know of."""
+    return bool(hidden) and row["type"] in _OF_PARTS and any(one in row["payload"] for one in hidden)
 
 
 def event_body(row: Any) -> dict[str, Any]:
@@ -125,10 +134,11 @@ async def read_case(case_id: str, board: Board, signed: Signed) -> Response:
         raise no_case()
     if not may_read(file.case, actor, city):
         raise not_yours()
+    hidden = hidden_parts(file.case, actor, city)
     return json_answer(
         {
             "case": case_body(file.case, actor, city),
-            "events": [event_body(row) for row in file.events],
+            "events": [event_body(row) for row in file.events if not tells_of(row, hidden)],
             "reports": [report_body(row) for row in file.reports],
             "as_of": board.clock.now(),
         }

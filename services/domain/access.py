@@ -92,8 +92,19 @@ def may_read(case: Case, actor: Actor, city: City) -> bool:
     )
 
 
+def hidden_parts(case: Case, actor: Actor, city: City) -> frozenset[str]:
+    """Confidential parts that a reader is not to know of: who is neither the case's desk nor theirs."""
+    if "reporter" not in actor.roles and (directs(case, actor, city) or "supervisor" in actor.roles):
+        return frozenset()
+    return frozenset(
+        part.case_id
+        for part in case.side.parts
+        if part.confidential and not (actor.unit == part.owner and part.owner_hub_code in actor.hubs)
+    )
+
+
 def check_verifier(case: Case, actor: Actor, city: City) -> None:
-    """Its reporter, or anybody on its place chain, but never the handler, the handler's unit or desk."""
+    """Its reporter, or anybody on its place chain, but never the handler, that unit or that desk."""
     if is_reporter(case, actor, city):
         return
     on_chain = any(hub in place_chain(case, city) for hub in actor.hubs)

@@ -199,6 +199,9 @@ def again(
         original = due_at
         due_at, also = clocks.longer(parse_limit(extended_by), due_at, city)
         official = official and also
+    elif before is not None and before.original_due_at is not None:
+        # fixed by its parts: they go on as they were
+        original, due_at, official = before.original_due_at, before.due_at, before.official
     if not_before is not None:
         due_at = max(due_at, not_before)
     due = DueAgain(

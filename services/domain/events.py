@@ -13,7 +13,7 @@ from services.domain.value import value
 
 Clock = Literal["owner", "citizen"]
 TriageReason = Literal["no_category", "verify_first", "life_safety", "appeal", "detached"]
-PageReason = Literal["life_safety", "off_duty", "unrouted", "group_issue"]
+PageReason = Literal["life_safety", "off_duty", "group_issue"]
 SuperviseReason = Literal["by_hand", "not_reported_in", "undecided"]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from services.domain import clocks, events
 from services.domain.city import LAST_STAGE
@@ -10,11 +11,15 @@ from services.domain.deciding import DECISION, Desk, Seat, again, handed_over, l
 from services.domain.errors import NotAllowed
 from services.domain.triage import within
 
+CLAUSE: Final = re.compile(r"[0-9A-Za-z.()（）第条款项-]{1,40}")
+
 
 def request_return(desk: Desk) -> tuple[Any, ...]:
     case, policy, wanted = desk.case, desk.city.policy, desk.wanted
     if wanted.owner is None and wanted.clause is None:
         raise NotAllowed("invalid", "name the proper owner, or the clause of the duty list", "owner")
+    if wanted.clause is not None and not CLAUSE.fullmatch(wanted.clause):
+        raise NotAllowed("invalid", "is the number of a clause, such as 3.2 or 第12条", "clause")
     if wanted.owner is not None and wanted.owner not in desk.city.units:
         raise NotAllowed("invalid", "no unit is called so", "owner")
     given = case.open_deadline("owner", clocks.ACCEPT)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from services.domain import access, clocks, events
 from services.domain.beginning import begun, dispatched
@@ -19,6 +20,9 @@ from services.domain.limits import parse_limit
 from services.domain.moved_dues import run_on
 from services.domain.place import Place, place
 from services.domain.routing import route
+
+RECEIPT: Final = re.compile(r"[0-9A-Za-z/-]{1,40}", re.ASCII)
+RAISED_BY_PEOPLE: Final = ("injury", "child", "elder", "school_gate")
 
 
 def request_info(desk: Desk) -> tuple[Any, ...]:
@@ -66,6 +70,9 @@ def redirect(desk: Desk) -> tuple[Any, ...]:
     if desk.wanted.to not in desk.city.hotlines:
         known = ", ".join(desk.city.hotlines)
         raise NotAllowed("invalid", f"is not a hotline of the city; known are {known}", "to")
+    receipt = desk.wanted.receipt
+    if receipt is not None and not RECEIPT.fullmatch(receipt):
+        raise NotAllowed("invalid", "is the number that was given: letters, digits, - and / alone", "receipt")
     return (events.ReportRedirected(to=desk.wanted.to, receipt=desk.wanted.receipt),)
 
 
@@ -180,6 +187,7 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
         confidential=way.confidential,
         received_at=case.received_at,
         grid_code=stands.grid_code,
+        recurrence_of=case.side.recurrence_of,
         surge=surge,
         aid_hub_code=city.policy.surges[surge].aid_hub if surge else None,
         lane=case.lane,
@@ -201,4 +209,6 @@ def _promised(dues: tuple[Due, ...], citizen: Deadline, desk: Desk, priority: st
 
 
 def raise_priority(desk: Desk) -> tuple[Any, ...]:
+    if desk.wanted.reason not in RAISED_BY_PEOPLE:
+        raise NotAllowed("invalid", f"is not one of {', '.join(RAISED_BY_PEOPLE)}", "reason")
     return (raised(desk.case, desk.wanted.reason, now=desk.now, city=desk.city),)

@@ -250,7 +250,9 @@ def test_a_reopening_begins_a_cycle_and_says_that_the_first_did_not_help() -> No
     assert (first.cycle, second.cycle) == (1, 2)
     assert (first.reopened_at, first.closed_at, first.answer) == (at(20), at(6), "no")
     assert (second.dispatched_at, second.due_at, second.open, second.answer) == (at(20), at(30), True, None)
-    assert [(one.cycle, one.due_at) for one in life.assignments] == [(1, at(4)), (2, at(24))]
+    assert [(one.cycle, one.due_at) for one in life.assignments] == [(1, at(4)), (2, at(21))], (
+        "raised to P2: an hour"
+    )
     told = shares(life)
     assert told["reopen_rate"] == (1, 1)
     assert told["on_time_close_rate"] == (1, 2)
