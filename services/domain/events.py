@@ -282,8 +282,11 @@ class CaseReassigned(Assigned):
 
 @value
 class VariantSet:
+    """`dropped` are the stages that only the variant before had."""
+
     variant: str | None
     dues: tuple[DueAgain, ...]
+    dropped: tuple[str, ...] = ()
 
 
 @value

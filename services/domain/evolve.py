@@ -351,24 +351,27 @@ def _reassigned(case: Case, event: Event, body: e.CaseReassigned | e.ReturnAppro
 
 def _variant(case: Case, event: Event, body: e.VariantSet) -> Changes:
     side = replace(case.side, variant=body.variant)
-    return {"side": side, "deadlines": _set_anew(case, event, body.dues)}
+    return {"side": side, "deadlines": _set_anew(_dropped(case, event, body), event, body.dues)}
 
 
 def _category(case: Case, event: Event, body: e.CategoryChanged) -> Changes:
-    """Milestones that the other category does not have fall away."""
-    stages = {(due.clock, due.stage) for due in body.dues}
-    kept = tuple(
-        replace(d, closed_at=event.occurred_at, next_at=None)
-        if d.open and d.stage in body.dropped and (d.clock, d.stage) not in stages
-        else d
-        for d in case.deadlines
-    )
     return {
         "category": body.category,
         "priority": body.priority,
         "side": replace(case.side, variant=None),
-        "deadlines": _set_anew(replace(case, deadlines=kept), event, body.dues),
+        "deadlines": _set_anew(_dropped(case, event, body), event, body.dues),
     }
+
+
+def _dropped(case: Case, event: Event, body: e.VariantSet | e.CategoryChanged) -> Case:
+    """Milestones that are none under the other limits fall away."""
+    kept = tuple(
+        replace(d, closed_at=event.occurred_at, next_at=None)
+        if d.open and d.clock == "owner" and d.stage in body.dropped
+        else d
+        for d in case.deadlines
+    )
+    return replace(case, deadlines=kept)
 
 
 def _raised(case: Case, event: Event, body: e.PriorityRaised) -> Changes:

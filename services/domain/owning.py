@@ -9,6 +9,7 @@ from services.domain import clocks, events
 from services.domain.city import LAST_STAGE
 from services.domain.deciding import DECISION, Desk, Seat, again, handed_over, limits_of, reset, seat_for
 from services.domain.errors import NotAllowed
+from services.domain.limits import Limit
 from services.domain.triage import within
 
 CLAUSE: Final = re.compile(r"[0-9A-Za-z.()（）第条款项-]{1,40}")
@@ -105,11 +106,8 @@ def set_variant(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed("invalid", "this variant holds already", "variant")
     limits = clocks.owner_limits(city, case.category, variant=variant, surge=case.side.surge)
     changed = [one for one in limits if one not in limits_of(case, city)]
-    return (
-        events.VariantSet(
-            variant=variant, dues=reset(desk, changed, priority=case.priority, not_before=desk.now)
-        ),
-    )
+    dues = reset(desk, changed, priority=case.priority, not_before=desk.now)
+    return (events.VariantSet(variant=variant, dues=dues, dropped=_dropped(desk, limits)),)
 
 
 def set_category(desk: Desk) -> tuple[Any, ...]:
@@ -131,8 +129,10 @@ def set_category(desk: Desk) -> tuple[Any, ...]:
     citizen = case.open_deadline("citizen", LAST_STAGE)
     if citizen is not None and rules.resolve is not None:
         dues = (*dues, again(desk, "citizen", LAST_STAGE, rules.resolve, citizen, priority))
-    kept = {stage for stage, _ in limits}
-    dropped = tuple(
-        stage for stage, _ in limits_of(case, city) if stage not in kept and stage != clocks.ACCEPT
-    )
+    dropped = _dropped(desk, limits)
     return (events.CategoryChanged(category=rules.code, priority=priority, dropped=dropped, dues=dues),)
+
+
+def _dropped(desk: Desk, limits: list[tuple[str, Limit]]) -> tuple[str, ...]:
+    kept = {clocks.ACCEPT, *(stage for stage, _ in limits)}
+    return tuple(stage for stage, _ in limits_of(desk.case, desk.city) if stage not in kept)

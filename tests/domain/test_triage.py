@@ -1,4 +1,4 @@
-"""What people decide before a case is filed (domain.md 6.6). P3: a look within 1 h, a question 72 h."""
+"""What people decide before a case is filed (domain.md 6.6). P3: they look within 1 h, and ask for 72 h."""
 
 from __future__ import annotations
 
