@@ -7,6 +7,7 @@ every route that needs it answers 503.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -18,7 +19,7 @@ from services.adapters.city_book import NoCityLoaded
 from services.adapters.problems import unavailable
 from services.board.bodies import json_answer
 from services.board.outlines import Outlines
-from services.domain.city import City
+from services.domain.city import City, Named
 
 T = TypeVar("T")
 
@@ -98,14 +99,40 @@ def names(city: City) -> dict[str, Any]:
             for unit in city.units.values()
         ],
         "categories": [
-            {"code": category.code, "name_zh": category.name_zh, "name_en": category.name_en}
+            {
+                "code": category.code,
+                "name_zh": category.name_zh,
+                "name_en": category.name_en,
+                "variants": list(category.variants),
+            }
             for category in city.categories.values()
         ],
         "priorities": [
-            {"code": priority.code, "name_zh": priority.name_zh, "name_en": priority.name_en}
+            {
+                "code": priority.code,
+                "name_zh": priority.name_zh,
+                "name_en": priority.name_en,
+                "extension": str(priority.extension) if priority.extension else None,
+            }
             for priority in city.priorities.values()
         ],
+        "hotlines": [
+            {"code": line.number, "name_zh": line.name_zh, "name_en": line.name_en}
+            for line in city.hotlines.values()
+        ],
+        "suspensions": [
+            {"code": code, "limit": str(limit)} for code, limit in city.policy.suspensions.items()
+        ],
+        "declines": _named(city.policy.declines),
+        "partners": _named(city.policy.partners),
     }
+
+
+def _named(known: Mapping[str, Named]) -> list[dict[str, Any]]:
+    return [
+        {"code": code, "name_zh": one.name_zh, "name_en": one.name_en, "channel": one.channel}
+        for code, one in known.items()
+    ]
 
 
 routes = APIRouter()

@@ -1,4 +1,4 @@
-"""The two pages: small shells of HTML that belong to nobody; what stands in them is read with the session.
+"""The pages: small shells of HTML that belong to nobody; what stands in them is read with the session.
 
 Rules: no inline script or style (the content security policy forbids both); the shells and the modules are
 revalidated at every visit, so a new version is seen at once.
@@ -30,8 +30,14 @@ def _template(name: str) -> str:
 
 
 @routes.get("/")
+@routes.get("/callbacks")
 async def queue_page() -> Response:
     return HTMLResponse(_template("queue.html"), headers=_HEADERS)
+
+
+@routes.get("/triage")
+async def triage_page() -> Response:
+    return HTMLResponse(_template("triage.html"), headers=_HEADERS)
 
 
 @routes.get("/cases/{case_id}")

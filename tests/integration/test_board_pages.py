@@ -5,29 +5,38 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Final, get_args
 
 import pytest
 
 from services.adapters.city_files import read_city, read_folder
 from services.adapters.settings import PROJECT
+from services.adapters.staff import ROLES
 from services.board.queue import SORTS
 from services.domain import events, messages
-from services.domain.case import STATES
+from services.domain.case import ARCHIVE, STATES
+from services.domain.city import City
+from services.domain.deciding import DECISION, INFO, SUSPENSION, TRIAGE
 from services.domain.life import LIFE
 
 STATIC: Final = PROJECT / "services/board/static"
 MODULES: Final = {path.name: path.read_text("utf-8") for path in sorted(STATIC.glob("*.js"))}
 SOURCE: Final = "\n".join(MODULES.values())
 TEXTS: Final[dict[str, dict[str, str]]] = json.loads((STATIC / "texts.json").read_text("utf-8"))
+WAITED_FOR: Final = (TRIAGE, INFO, DECISION, SUSPENSION)
 LANGUAGES: Final = ("zh", "en")
 
 
+@cache
+def sample_city() -> City:
+    return read_city(read_folder(PROJECT / "deploy/city/wuzhong"), 1)
+
+
 def sample_stages() -> set[str]:
-    city = read_city(read_folder(PROJECT / "deploy/city/wuzhong"), 1)
-    return {"accept", "verify"} | {
+    return {"accept", "verify", "report_in", ARCHIVE, *WAITED_FOR} | {
         milestone.stage
-        for category in city.categories.values()
+        for category in sample_city().categories.values()
         for milestones in (category.milestones, *category.variants.values())
         for milestone in milestones
     }
@@ -45,8 +54,19 @@ KINDS: Final[dict[str, Iterable[str]]] = {
     "outcome": get_args(messages.ResolutionOutcome),
     "photo": get_args(messages.PhotoKind),
     "do": COMMANDS,
-    "sure": ("accept", "start_work", "restart", "verify_pass"),
-    "field": set(re.findall(r"\b(?:field|words|choice)\('(\w+)'", MODULES["forms.js"])),
+    "sure": ("accept", "start_work", "restart", "resume", "verify_pass"),
+    "field": set(re.findall(r"\b(?:field|words|choice|line|tick)\('(\w+)'", MODULES["fields.js"]))
+    | {"owner", "unit"},
+    "role": ROLES,
+    "view": ("/", "/triage", "/callbacks"),
+    "triage": get_args(events.TriageReason),
+    "request": ("return", "extension", "suspension"),
+    "raise": get_args(messages.RaiseReason),
+    "why": (*get_args(events.PageReason), *get_args(events.SuperviseReason), "reworks", "owners"),
+    "suspension": sample_city().policy.suspensions,
+    "answer": get_args(messages.CallbackAnswer),
+    "content": ("1", "2", "3", "4", "5"),
+    "approve": ("true", "false"),
     "sort": SORTS,
     "case": ("403", "404"),
     "sign_in": ("wrong_credentials", "too_many_failures", "unavailable", "nobody", "invalid"),

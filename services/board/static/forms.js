@@ -1,53 +1,39 @@
-// Commands: the small form each one needs, sending it so that it arrives once, and the answer in words.
-import { $, call, city, h, isBelow, newKey, shared, stageName, t, unitName, worded } from './page.js'
+// Commands: which may be given now, the form of each, sending it so that it arrives once, and the answer in words.
+import { $, call, h, newKey, shared, t } from './page.js'
+import { FORMS, filledIn, openStages } from './fields.js'
 
-const ORDER = [
-  'accept', 'start_work', 'restart', 'verify_pass', 'submit_resolution', 'verify_fail', 'reach_milestone', 'reassign',
-  'comment', 'add_photos',
+// The likeliest first: a request that waits, then the next step of the work, then what is seldom done.
+const FRONT = [
+  'decide_return', 'decide_extension', 'decide_suspension', 'file_case', 'report_in', 'accept', 'start_work', 'restart', 'resume',
+  'verify_pass', 'verify_fail', 'submit_resolution', 'reach_milestone', 'record_callback', 'reopen', 'request_info', 'decline', 'redirect',
+  'attach', 'request_return',
 ]
-const NOTHING_TO_FILL = ['accept', 'start_work', 'restart', 'verify_pass']
-const NO_EXPECTED_SEQ = ['comment', 'add_photos']
+const BEHIND = [
+  'request_return', 'request_extension', 'suspend', 'split', 'whistle', 'reassign', 'force_assign', 'supervise', 'raise_priority',
+  'set_variant', 'set_category', 'attach', 'detach', 'reopen',
+]
+const ALWAYS = ['comment', 'add_photos']
+const MOST_IN_FRONT = 5
+const NO_EXPECTED_SEQ = ['comment', 'add_photos', 'report_in']
 const pause = (ms) => new Promise((go) => setTimeout(go, ms))
 
-const openStages = (it) =>
-  it.dues.filter((due) => due.clock === 'owner' && !due.met_at && !due.closed_at && !['accept', 'resolve', 'verify'].includes(due.stage))
-    .map((due) => due.stage)
-
-export const actions = (it) =>
-  ORDER.filter((type) => it.allowed.includes(type) && (type !== 'reach_milestone' || openStages(it).length))
-
-const field = (name, input) => h('label', null, t(`field.${name}`), input)
-const words = (name, required) => field(name, h('textarea', { name, required, maxLength: 2000, rows: 3 }))
-const choice = (name, options, onchange) =>
-  field(name, h('select', { name, onchange }, options.map(([value, label]) => h('option', { value }, label))))
-const files = (required) =>
-  field('photos', h('input', { name: 'photos', type: 'file', accept: 'image/*', multiple: true, required }))
-
-function reassign(it) {
-  const { hubs, units } = city()
-  const mine = Object.values(hubs).filter((hub) => isBelow(hub.code, shared.account.hub_code))
-  const unit = choice('owner', [])
-  const sitting = (code) => {
-    const level = hubs[code].level
-    const there = Object.values(units).filter((one) => one.level && one.level <= level).sort((a, b) => b.level - a.level)
-    unit.lastChild.replaceChildren(...there.map((one) => h('option', { value: one.code }, unitName(one.code))))
-  }
-  const hub = choice('hub_code', mine.map((one) => [one.code, `${'　'.repeat(one.level - 1)}${one.name}`]), (event) => sitting(event.target.value))
-  if (isBelow(it.hub_code, shared.account.hub_code)) hub.lastChild.value = it.hub_code
-  sitting(hub.lastChild.value)
-  return [hub, unit, words('reason', true)]
+/** [in front, behind the fold], each in order. */
+export function actions(it) {
+  const may = (type) => it.allowed.includes(type) && (type !== 'reach_milestone' || openStages(it).length > 0)
+  // Without a likeness to look at, joining two cases is seldom meant.
+  const likely = FRONT.filter((type) => may(type) && (type !== 'attach' || it.suggested.length > 0 || it.triage)).slice(0, MOST_IN_FRONT)
+  return [[...likely, ...ALWAYS.filter(may)], BEHIND.filter((type) => may(type) && !likely.includes(type))]
 }
 
-const FORMS = {
-  submit_resolution: () => [
-    choice('outcome', worded('outcome', ['fixed', 'gone_on_arrival', 'unfounded', 'not_feasible'])),
-    files(false), words('note', false)],
-  verify_fail: () => [words('reason', true)],
-  reach_milestone: (it) => [
-    choice('stage', openStages(it).map((stage) => [stage, stageName(stage)])), files(false)],
-  reassign,
-  comment: () => [words('text', true)],
-  add_photos: () => [choice('kind', worded('photo', ['before', 'after'])), files(true)],
+export function actionButtons(it, open) {
+  const [front, behind] = actions(it)
+  const button = (type, className) => h('button', { className, onclick: () => open(type) }, t(`do.${type}`))
+  return [
+    front.map((type, i) => button(type, i === 0 && !ALWAYS.includes(type) && 'primary')),
+    !front.length && !behind.length && h('p', { className: 'soft' }, t('do.nothing')),
+    behind.length > 0 && h('details', { className: 'fold' }, h('summary', null, t('do.more', { n: behind.length })),
+      h('div', { className: 'buttons' }, behind.map((type) => button(type)))),
+  ].flat().filter(Boolean)
 }
 
 /** Close the open form unless `stays(its type)`. */
@@ -56,9 +42,10 @@ export function closeForm(stays = () => false) {
   if (form && !stays(form.dataset.type)) form.remove()
 }
 
-export function openForm(type, it, done) {
+/** `given` is what the form begins with, where it takes something. */
+export function openForm(type, it, done, given) {
   const form = h('form', { 'data-type': type }, h('h3', null, t(`do.${type}`)),
-    NOTHING_TO_FILL.includes(type) ? h('p', { className: 'soft' }, t(`sure.${type}`)) : FORMS[type](it),
+    FORMS[type] ? FORMS[type](it, given) : h('p', { className: 'soft' }, t(`sure.${type}`)),
     h('p', { className: 'buttons' }, h('button', { className: 'primary' }, t('send')),
       h('button', { type: 'button', onclick: () => form.remove() }, t('cancel'))))
   // One key for one filled-in form: however often it is sent, it is one command; filled in anew, another.
@@ -70,7 +57,7 @@ export function openForm(type, it, done) {
     const button = form.querySelector('button')
     button.disabled = true
     button.textContent = t('sending')
-    const [kind, message] = await send(it.case_id, body, new FormData(form), key)
+    const [kind, message] = await send(it.case_id, { ...body, ...filledIn(type, form) }, form, key)
     button.disabled = false
     button.textContent = t('send')
     if (kind !== 'bad') form.remove()
@@ -80,10 +67,16 @@ export function openForm(type, it, done) {
   form.querySelector('input, select, textarea, button').focus()
 }
 
-async function send(caseId, command, filled, key) {
-  const body = { ...command }
-  for (const [name, value] of filled) if (typeof value === 'string' && value) body[name] = value
-  const photos = filled.getAll('photos').filter((file) => file.size)
+/** The other case, by whatever people call it. */
+async function called(name) {
+  const { body } = await call('GET', `/v1/hubs/${shared.account.hub_code}/queue?${new URLSearchParams({ q: name })}`)
+  return body?.items?.[0]?.case_id
+}
+
+async function send(caseId, command, form, key) {
+  const { to_case: other, ...body } = command
+  if (other && !(body.to_case_id = await called(other))) return ['bad', t('attach.nobody', { name: other })]
+  const photos = [...form.photos?.files ?? []]
   if (photos.length > 6) return ['bad', t('photos.six')]
   for (const file of photos) {
     const upload = new FormData()

@@ -2,7 +2,8 @@
 
 export const shared = { lang: localStorage.getItem('lang') ?? (navigator.language.startsWith('en') ? 'en' : 'zh'), account: null, offset: 0 }
 let texts = {}
-const names = { hubs: {}, units: {}, categories: {}, priorities: {}, tiers: {} }
+const KINDS = ['hubs', 'units', 'categories', 'priorities', 'partners', 'declines', 'suspensions', 'hotlines']
+const names = Object.fromEntries([...KINDS, 'tiers'].map((kind) => [kind, {}]))
 
 export const t = (key, values = {}) =>
   (texts[shared.lang]?.[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '')
@@ -22,6 +23,14 @@ export function h(tag, properties, ...children) {
 }
 
 const PATHS = {
+  triaging: 'M2 3h12l-5 6v5l-2-1V9z',
+  need_info: 'M5 6a3 3 0 1 1 4 3l-1 1v1M8 13.5v.5',
+  declined: 'M8 2a6 6 0 1 1 0 12A6 6 0 0 1 8 2zM4 12l8-8',
+  redirected: 'M3 12V8a2 2 0 0 1 2-2h8M10 3l3 3-3 3',
+  attached: 'M5 8h6M6 5H4a3 3 0 0 0 0 6h2M10 5h2a3 3 0 0 1 0 6h-2',
+  suspended: 'M5 3v10M11 3v10',
+  archived: 'M2 3h12v3H2zM3 6v8h10V6M6 9h4',
+  withdrawn: 'M6 4L3 7l3 3M3 7h7a3 3 0 0 1 0 6H7',
   filed: 'M4 2h6l3 3v9H4zM7 8h4M7 11h4',
   dispatched: 'M2 8h10M8 4l4 4-4 4',
   accepted: 'M3 8l3 3 7-7',
@@ -55,19 +64,29 @@ export const flags = (it) => [
   it.confidential && chip('flag', t('confidential'), 'lock'),
   it.supervised_level && chip('flag up', t('supervised', { tier: tierName(it.supervised_level) }), 'up'),
   it.unrouted && chip('flag', t('unrouted')),
+  it.triage && chip('flag', t(`triage.${it.triage}`)),
+  it.request && chip('flag asked', t(`request.${it.request.kind}`), 'need_info'),
+  ...['problem_ticket', 'backlogged', 'group_issue'].map((name) => it[name] && chip('flag up', t(name), 'late')),
+  it.suggested.length > 0 && it.closed_at == null && chip('flag', t('suggested'), 'attached'),
+  it.surge && chip('flag', t('surge')),
 ]
 export const priority = (code) =>
   h('span', { className: `priority ${code}` }, h('strong', null, code), ' ', named('priorities')(code))
 
-/** A stage without a text shows its code. */
-export const stageName = (stage) => t(`stage.${stage}`).replace('stage.', '')
+/** A stage without a text shows its code; one may say whose it is: `report_in:water_co@320506`. */
+export function stageName(stage = '') {
+  const [plain, whose] = stage.split(':')
+  const said = t(`stage.${plain}`).replace('stage.', '')
+  return whose ? `${said} ${unitName(whose.split('@')[0])}` : said
+}
 
 const named = (kind) => (code) => {
   const one = names[kind][code]
   return one ? (one.name ?? one[`name_${shared.lang}`]) : (code ?? '')
 }
 export const hubName = named('hubs')
-export const unitName = named('units')
+export const unitName = (code) => named(names.partners[code] ? 'partners' : 'units')(code)
+export const reasonName = (code) => named('declines')(code) && named(names.declines[code] ? 'declines' : 'hotlines')(code)
 export const categoryName = named('categories')
 export const tierName = named('tiers')
 export const city = () => names
@@ -100,6 +119,8 @@ export async function call(method, path, body, headers = {}) {
     return { status: 0, body: null }
   }
 }
+
+export const roleName = (role) => t(`role.${role}`)
 
 export const signIn = () => location.replace(`/?next=${encodeURIComponent(location.pathname)}`)
 
@@ -148,9 +169,12 @@ export function tick(element) {
 
 function header() {
   const account = shared.account
-  const who = account && (account.unit ? unitName(account.unit) : t('role.dispatcher'))
+  const who = account && (account.unit ? unitName(account.unit) : roleName(account.role))
+  const views = account && { '/': true, '/triage': account.role === 'dispatcher', '/callbacks': account.role === 'callback_agent' }
   $('top').replaceChildren(...h('div', null,
     h('a', { className: 'brand', href: '/', 'aria-label': t('brand') }, h('img', { src: '/static/icon.svg', alt: '', width: 28, height: 28 }), h('span', null, t('brand'))),
+    account && h('nav', { className: 'views', 'aria-label': t('views') }, Object.keys(views).filter((path) => views[path]).map((path) =>
+      h('a', { href: path, 'aria-current': location.pathname === path && 'page' }, t(`view.${path}`)))),
     h('span', { className: 'who' }, account && `${hubName(account.hub_code)} · ${who}`),
     h('span', { className: 'live', id: 'live', role: 'status' }),
     h('button', {
@@ -174,7 +198,7 @@ export async function begin() {
     call('GET', '/v1/session'), call('GET', '/v1/city'),
   ])
   texts = words
-  for (const kind of ['hubs', 'units', 'categories', 'priorities'])
+  for (const kind of KINDS)
     for (const one of known.body?.[kind] ?? []) names[kind][one.code] = one
   names.timezone = known.body?.timezone
   for (const tier of known.body?.tiers ?? []) names.tiers[tier.level] = tier

@@ -5,9 +5,14 @@ import {
 } from './page.js'
 import { watch } from './live.js'
 
-const STATES = ['dispatched', 'accepted', 'in_progress', 'verifying', 'rework', 'closed']
+const STATES = [
+  'triaging', 'need_info', 'filed', 'dispatched', 'accepted', 'in_progress', 'suspended', 'resolved', 'verifying', 'rework',
+  'closed', 'declined', 'redirected', 'attached', 'withdrawn', 'archived',
+]
+const ENDED = STATES.slice(10)
+const CALLBACKS = location.pathname === '/callbacks'
 const QUIET_MS = 1000
-const view = { state: '', sort: 'due', cursors: [null], next: null, known: null, fresh: new Set(), rows: new Map(), turn: 0 }
+const view = { state: '', q: '', sort: CALLBACKS ? 'newest' : 'due', cursors: [null], next: null, known: null, fresh: new Set(), rows: new Map(), turn: 0 }
 let told = () => {}
 
 function signInForm() {
@@ -25,7 +30,7 @@ function signInForm() {
     const answer = await call('POST', '/v1/session', Object.fromEntries(new FormData(form)))
     if (answer.status === 200) {
       const next = new URLSearchParams(location.search).get('next') ?? ''
-      location.assign(/^\/cases\/[0-9a-f-]+$/.test(next) ? next : '/')
+      location.assign(/^\/(cases\/[0-9a-f-]+|triage|callbacks)$/.test(next) ? next : answer.body.role === 'callback_agent' ? '/callbacks' : '/')
       return
     }
     form.lastChild.disabled = false
@@ -80,7 +85,7 @@ function show(body) {
   view.rows = rows
   view.next = body.next_cursor
   $('empty').hidden = body.items.length > 0
-  $('total').textContent = t(view.state === 'closed' ? 'total.closed' : 'total', { n: body.total })
+  $('total').textContent = t(view.q ? 'total.found' : CALLBACKS || ENDED.includes(view.state) ? 'total.closed' : 'total', { n: body.total })
   $('before').disabled = view.cursors.length === 1
   $('after').disabled = !view.next
   $('page').textContent = t('page', { n: view.cursors.length, of: Math.max(1, Math.ceil(body.total / 50)) })
@@ -93,7 +98,9 @@ async function read() {
   reading = true
   const [began, turned] = [Date.now(), view.turn]
   const query = new URLSearchParams({ sort: view.sort })
-  if (view.state) query.set('state', view.state)
+  if (view.q) query.set('q', view.q)
+  else if (view.state) query.set('state', view.state)
+  else if (CALLBACKS) query.set('desk', 'callback')
   const cursor = view.cursors.at(-1)
   if (cursor) query.set('cursor', cursor)
   const answer = await call('GET', `/v1/hubs/${shared.account.hub_code}/queue?${query}`)
@@ -129,8 +136,10 @@ function frame() {
   $('main').replaceChildren(
     h('section', { className: 'bar' },
       h('h1', null, hubName(shared.account.hub_code), h('span', { id: 'total', className: 'soft', 'aria-live': 'polite' })),
-      select('filter', 'state', [['', t('filter.open')], ...worded('state', STATES)]),
-      select('sort', 'sort', worded('sort', ['due', 'received_at', 'priority']))),
+      h('form', { role: 'search', onsubmit: (event) => { event.preventDefault(); choose({ q: event.target.q.value.trim() }) } },
+        h('label', null, soft(t('search')), h('input', { name: 'q', type: 'search', value: view.q, maxLength: 64, placeholder: t('search.what') }))),
+      !CALLBACKS && select('filter', 'state', [['', t('filter.open')], ...worded('state', STATES)]),
+      select('sort', 'sort', worded('sort', ['due', 'newest', 'received_at', 'priority']))),
     h('ol', { id: 'rows', className: 'rows' }),
     h('p', { id: 'empty', className: 'empty', hidden: true }, icon('closed'), t('empty')),
     h('nav', { className: 'pages' },
