@@ -26,17 +26,28 @@ from services.adapters.problems import install_problems, unavailable
 from services.adapters.seal import SealKeys
 from services.adapters.settings import Settings
 from services.adapters.staff import Staff
-from services.board import active_city, areas, cases, commands, pages, photos, queue, sessions, stream
+from services.board import (
+    active_city,
+    areas,
+    cases,
+    commands,
+    pages,
+    partners,
+    photos,
+    queue,
+    sessions,
+    stream,
+)
 from services.board.active_city import ActiveCity
 from services.board.nudges import Nudges
 from services.board.outcomes import OutcomeWaits
 from services.board.parts import Parts
-from services.board.throttle import SignInThrottle
+from services.board.throttle import GuestThrottle, SignInThrottle
 from services.domain.events import Event
 from services.domain.messages import Outcome
 
 ROOM: Final = "board"
-_PHOTO_PATHS: Final = re.compile(r"/v1/photos")
+_PHOTO_PATHS: Final = re.compile(r"/v1/photos|/p/[0-9a-z]{57}/photos")
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -75,6 +86,7 @@ def build_app(settings: Settings) -> FastAPI:
             views=views,
             staff=Staff(pool, clock),
             throttle=SignInThrottle(),
+            guests=GuestThrottle(),
             producer=producer,
             waits=waits,
             nudges=nudges,
@@ -104,7 +116,7 @@ def build_app(settings: Settings) -> FastAPI:
     install_problems(app)
     for kind in AWAY:
         app.add_exception_handler(kind, _book_is_away)
-    for room in (sessions, queue, cases, commands, photos, stream, active_city, areas, pages):
+    for room in (sessions, queue, cases, commands, photos, stream, active_city, areas, partners, pages):
         app.include_router(room.routes)
     pages.mount_static(app)
     app.router.routes.extend(ops_routes(checks, room=ROOM))

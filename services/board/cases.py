@@ -12,7 +12,8 @@ from services.adapters.problems import Problem
 from services.board.bodies import json_answer, uuid_or_404
 from services.board.parts import Board, Parts
 from services.board.sessions import Signed
-from services.domain.access import hidden_parts, may_read
+from services.domain import ids
+from services.domain.access import directs, hidden_parts, may_read
 from services.domain.case import NEVER, Case, Deadline
 from services.domain.city import City
 from services.domain.life import allowed_commands
@@ -127,7 +128,7 @@ def masked_phone(phone: str | None) -> str | None:
 
 @routes.get("/v1/cases/{case_id}")
 async def read_case(case_id: str, board: Board, signed: Signed) -> Response:
-    """`{case, events, reports}`, all of one moment."""
+    """`{case, events, reports}`, all of one moment; `partner_links` for who may whistle for partners."""
     city, actor = board.city.now, signed.actor
     file = await board.views.case_file(uuid_or_404(case_id, "case"))
     if file is None:
@@ -135,14 +136,15 @@ async def read_case(case_id: str, board: Board, signed: Signed) -> Response:
     if not may_read(file.case, actor, city):
         raise not_yours()
     hidden = hidden_parts(file.case, actor, city)
-    return json_answer(
-        {
-            "case": case_body(file.case, actor, city),
-            "events": [event_body(row) for row in file.events if not tells_of(row, hidden)],
-            "reports": [report_body(row) for row in file.reports],
-            "as_of": board.clock.now(),
-        }
-    )
+    body = {
+        "case": case_body(file.case, actor, city),
+        "events": [event_body(row) for row in file.events if not tells_of(row, hidden)],
+        "reports": [report_body(row) for row in file.reports],
+        "as_of": board.clock.now(),
+    }
+    if file.case.side.invited and directs(file.case, actor, city):
+        body["partner_links"] = partner_links(file.case, board.secret)
+    return json_answer(body)
 
 
 async def readable_events(
@@ -156,6 +158,19 @@ async def readable_events(
         event_body(row)
         for row in rows
         if row["actor_ref"] == actor.ref != SYSTEM or may_read(cases[row["case_id"]], actor, city)
+    ]
+
+
+def partner_links(case: Case, secret: bytes) -> list[dict[str, str]]:
+    """For each invited partner of an open case the path of its page, to be handed over by a person."""
+    return [
+        {
+            "unit": one.unit,
+            "hub_code": one.hub_code,
+            "path": f"/p/{ids.partner_token(secret, case.case_id, one.unit, one.hub_code)}",
+        }
+        for one in case.side.invited
+        if one.partner and case.open
     ]
 
 

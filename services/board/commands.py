@@ -23,7 +23,7 @@ from services.board.bodies import Fields, json_answer, json_object, uuid_or_404,
 from services.board.cases import case_body, no_case, readable_events
 from services.board.command_fields import TYPES, read_payload
 from services.board.parts import Board, Parts
-from services.board.sessions import Signed, SignedIn
+from services.board.sessions import Signed
 from services.domain import ids
 from services.domain.access import may_read
 from services.domain.city import City
@@ -31,6 +31,7 @@ from services.domain.messages import (
     NEEDS_NO_EXPECTED_SEQ,
     WIRE_TYPES,
     WORDS,
+    Actor,
     CaseCommand,
     Content,
     Outcome,
@@ -81,7 +82,7 @@ async def send_command(case_id: str, request: Request, board: Board, signed: Sig
     known_id = uuid_or_404(case_id, "case")
     wanted = read_command(await json_object(request), board.city.now, board.photos)
     try:
-        answer, result = await _carry_out(known_id, wanted, _key(request), board, signed)
+        answer, result = await carry_out(known_id, wanted, key_of(request), board, signed.actor)
     except Problem as problem:
         metrics.commands_total.labels(wanted.type, problem.code).inc()
         raise
@@ -89,7 +90,7 @@ async def send_command(case_id: str, request: Request, board: Board, signed: Sig
     return answer
 
 
-def _key(request: Request) -> str | None:
+def key_of(request: Request) -> str | None:
     given = request.headers.get("idempotency-key")
     if given is None:
         return None
@@ -99,10 +100,10 @@ def _key(request: Request) -> str | None:
     return key
 
 
-async def _carry_out(
-    case_id: str, wanted: Wanted, key: str | None, board: Parts, signed: SignedIn
+async def carry_out(
+    case_id: str, wanted: Wanted, key: str | None, board: Parts, actor: Actor
 ) -> tuple[Response, str]:
-    now, actor = board.clock.now(), signed.actor
+    now = board.clock.now()
     command_id = (
         ids.uuid7(now, os.urandom(10))
         if key is None
@@ -133,8 +134,8 @@ async def _carry_out(
             {"command_id": command_id, "outcome_url": url}, status=202, headers={"Location": url}
         ), "pending"
     if outcome.outcome == "applied":
-        return json_answer(await _outcome_body(outcome, board, signed)), "applied"
-    raise await _refusal(outcome, case_id, board, signed)
+        return json_answer(await _outcome_body(outcome, board, actor)), "applied"
+    raise await _refusal(outcome, case_id, board, actor)
 
 
 async def _send_and_wait(command: CaseCommand, board: Parts) -> Outcome | None:
@@ -154,24 +155,24 @@ async def _send_and_wait(command: CaseCommand, board: Parts) -> Outcome | None:
             return await board.views.outcome(command.command_id)
 
 
-async def _refusal(outcome: Outcome, case_id: str, board: Parts, signed: SignedIn) -> Problem:
+async def _refusal(outcome: Outcome, case_id: str, board: Parts, actor: Actor) -> Problem:
     code, detail = outcome.code or "not_allowed", outcome.detail or ""
     status = _REFUSED_AS.get(code, 409)
     extra: dict[str, Any] = {"command_id": outcome.command_id}
     if status == 409:
         case = await board.views.case(case_id)
         city = board.city.now
-        readable = case is not None and may_read(case, signed.actor, city)
-        extra["case"] = case_body(case, signed.actor, city) if case is not None and readable else None
+        readable = case is not None and may_read(case, actor, city)
+        extra["case"] = case_body(case, actor, city) if case is not None and readable else None
     errors = [(outcome.field, detail)] if outcome.field else []
     return Problem(status, code, detail=detail, errors=errors, extra=extra)
 
 
-async def _outcome_body(outcome: Outcome, board: Parts, signed: SignedIn) -> dict[str, Any]:
+async def _outcome_body(outcome: Outcome, board: Parts, actor: Actor) -> dict[str, Any]:
     body: dict[str, Any] = {"command_id": outcome.command_id, "outcome": outcome.outcome}
     if outcome.code is not None:
         body["code"] = outcome.code
-    body["events"] = await readable_events(outcome.events, signed.actor, board)
+    body["events"] = await readable_events(outcome.events, actor, board)
     return body
 
 
@@ -182,4 +183,4 @@ async def read_outcome(command_id: str, board: Board, signed: Signed) -> Respons
     outcome = await board.views.outcome(known_id)
     if outcome is None:
         return json_answer({"command_id": known_id, "outcome": "pending", "events": []})
-    return json_answer(await _outcome_body(outcome, board, signed))
+    return json_answer(await _outcome_body(outcome, board, signed.actor))

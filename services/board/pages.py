@@ -25,25 +25,25 @@ routes = APIRouter(include_in_schema=False)
 
 
 @cache
-def _template(name: str) -> str:
+def template(name: str) -> str:
     return (HERE / "templates" / name).read_text("utf-8")
 
 
 @routes.get("/")
 @routes.get("/callbacks")
 async def queue_page() -> Response:
-    return HTMLResponse(_template("queue.html"), headers=_HEADERS)
+    return HTMLResponse(template("queue.html"), headers=_HEADERS)
 
 
 @routes.get("/triage")
 async def triage_page() -> Response:
-    return HTMLResponse(_template("triage.html"), headers=_HEADERS)
+    return HTMLResponse(template("triage.html"), headers=_HEADERS)
 
 
 @routes.get("/cases/{case_id}")
 async def case_page(case_id: str) -> Response:
     known = uuid_or_none(case_id) is not None
-    return HTMLResponse(_template("case.html"), status_code=200 if known else 404, headers=_HEADERS)
+    return HTMLResponse(template("case.html"), status_code=200 if known else 404, headers=_HEADERS)
 
 
 class _Revalidated(StaticFiles):

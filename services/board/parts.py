@@ -16,7 +16,7 @@ from services.adapters.staff import Staff
 from services.board.active_city import ActiveCity
 from services.board.nudges import Nudges
 from services.board.outcomes import OutcomeWaits
-from services.board.throttle import SignInThrottle
+from services.board.throttle import GuestThrottle, SignInThrottle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Parts:
     views: BoardViews
     staff: Staff
     throttle: SignInThrottle
+    guests: GuestThrottle
     producer: Producer
     waits: OutcomeWaits
     nudges: Nudges

@@ -14,6 +14,8 @@ from typing import Final
 OF_NAME: Final = 10
 FROM_ADDRESS: Final = 100
 """More than may wait for their passwords to be looked at: an office may begin all at once."""
+WRONG_LINKS: Final = 50
+WITH_ONE_LINK: Final = 60
 WITHIN_SECONDS: Final = 300.0
 MAX_KEYS: Final = 10_000
 
@@ -46,6 +48,27 @@ class SignInThrottle:
 
     def __len__(self) -> int:
         return len(self._of_name) + len(self._from_address)
+
+
+class GuestThrottle:
+    """Of whoever comes with a link: wrong ones from an address, and what is done with one that is right."""
+
+    def __init__(self) -> None:
+        self._wrong = _Tries(WRONG_LINKS)
+        self._done = _Tries(WITH_ONE_LINK)
+
+    def wait_s(self, address: str, now: float) -> float:
+        return self._wrong.wait_s(_caller(address), now)
+
+    def count_wrong(self, address: str, now: float) -> None:
+        self._wrong.add(_caller(address), now)
+
+    def act(self, token: str, now: float) -> float:
+        """Counts a deed and answers 0; or, if none is left, the seconds until there is."""
+        wait_s = self._done.wait_s(token, now)
+        if wait_s == 0:
+            self._done.add(token, now)
+        return wait_s
 
 
 class _Tries:

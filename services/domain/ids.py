@@ -59,6 +59,20 @@ def command_id(secret: bytes, account_id: str, case_id: str, idempotency_key: st
     return _uuid_text(_keyed(secret, "command", account_id, case_id, idempotency_key), 8)
 
 
+def partner_token(secret: bytes, case: str, unit: str, hub_code: str) -> str:
+    """What a partner without an account is handed: the case, and the proof that it was invited to it."""
+    proof = _keyed(secret, "partner", case, unit, hub_code)
+    return case.replace("-", "") + _crockford(proof & (1 << 125) - 1, 25).lower()
+
+
+def case_of_partner_token(token: str) -> str | None:
+    """The case that a token speaks of, whether its proof is right or not."""
+    h = token[:32]
+    if len(token) != 57 or any(c not in "0123456789abcdef" for c in h):
+        return None
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+
 def case_id(received_at: datetime, report: str) -> str:
     """UUIDv7 layout: it grows with time, and its random part is hashed from the first report."""
     digest = hashlib.blake2b(report.encode(), digest_size=10, person=b"case").digest()

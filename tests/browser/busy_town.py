@@ -80,7 +80,11 @@ async def _file(intake: Intake, town: Desk) -> str:
 
 async def _work(town: Desk, district: Desk) -> dict[str, str]:
     """One case into each state that the board shows."""
-    plain = [one for one in await town.queue() if one["category"] != URGENT and not one["confidential"]]
+    plain = [
+        one
+        for one in await town.queue(state="dispatched")
+        if one["category"] != URGENT and not one["confidential"]
+    ]
     ids = iter([str(one["case_id"]) for one in plain])
     cases = {"dispatched": next(ids)}
     for state in ("accepted", "in_progress", "verifying", "rework", "closed"):
@@ -90,6 +94,9 @@ async def _work(town: Desk, district: Desk) -> dict[str, str]:
             continue
         await town.applied(case_id, "start_work")
         if state == "in_progress":
+            guests = [{"unit": "gas_co"}, {"unit": "delivery_platform"}]
+            await town.applied(case_id, "whistle", reason="需要一起到场", invite=guests)
+            await town.applied(case_id, "split", parts=[{"owner": "town_urban_mgmt", "required": False}])
             continue
         done: dict[str, Any] = {
             "outcome": "fixed",

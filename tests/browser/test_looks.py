@@ -12,8 +12,22 @@ from tests.browser.judged import judge, no_fault
 from tests.browser.visit import LOOKS, Look
 
 WORDS = {
-    "zh": {"sign in": "登录", "urgent": "井盖缺损松动", "comment": "补充说明"},
-    "en": {"sign in": "Sign in", "urgent": "Damaged or loose manhole cover", "comment": "Comment"},
+    "zh": {
+        "sign in": "登录",
+        "urgent": "井盖缺损松动",
+        "comment": "补充说明",
+        "triage": "研判台",
+        "link": "交给该单位的链接",
+        "report in": "报到",
+    },
+    "en": {
+        "sign in": "Sign in",
+        "urgent": "Damaged or loose manhole cover",
+        "comment": "Comment",
+        "triage": "Triage",
+        "link": "Link to hand to this unit",
+        "report in": "Report in",
+    },
 }
 
 
@@ -37,6 +51,22 @@ async def test_every_page_of_the_board(visit: OpenVisit, town: BusyTown, look: L
     for button in await page.get_by_role("button").filter(has_text=words["comment"]).all():
         await button.click()
     await no_fault(board, "case with a form")
+
+    await board.go("board", "/triage")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text(words["triage"])
+    await expect(page.locator("#work")).to_be_visible()
+    await page.keyboard.press("f")
+    await expect(page.locator("#form form")).to_be_visible()
+    await judge(board, "triage")
+
+    await board.go("board", f"/cases/{town.cases['in_progress']}")
+    link = page.get_by_label(words["link"])
+    await expect(link).to_be_visible()
+    await page.locator("summary").click()
+    await judge(board, "case-joint")
+    await page.goto(await link.input_value())
+    await expect(page.get_by_role("button", name=words["report in"], exact=True)).to_be_visible()
+    await judge(board, "partner")
 
     await board.go("board", f"/cases/{town.cases['closed']}")
     await expect(page.get_by_role("heading", level=1)).to_be_visible()

@@ -145,7 +145,7 @@ async function read() {
     $('reports').replaceChildren(reports(it, told_us))
     $('history').replaceChildren(history(events))
     buttons()
-    likely(it, told_us)
+    likely(answer.body)
   }
 }
 
@@ -166,8 +166,9 @@ function buttons() {
   closeForm((type) => seen.allowed.includes(type))
 }
 
-async function likely(it, list) {
-  const shown = it.closed_at ? [] : await suggestions(it, list, (other) => it.allowed.includes('attach')
+async function likely(file) {
+  const it = file.case
+  const shown = it.closed_at ? [] : await suggestions(file, (other) => it.allowed.includes('attach')
     && h('button', { onclick: () => open('attach', other) }, t('do.attach')))
   if (seen === it) $('suggested').replaceChildren(...shown)
 }

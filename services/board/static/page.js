@@ -190,20 +190,23 @@ function header() {
     }, t('sign_out'))).childNodes)
 }
 
-/** Texts, account and names; false when nobody is signed in. */
-export async function begin() {
+/** Texts and names, for everybody. */
+export async function learn() {
   document.documentElement.lang = shared.lang === 'zh' ? 'zh-CN' : 'en'
-  const [words, session, known] = await Promise.all([
-    fetch('/static/texts.json').then((answer) => answer.json()),
-    call('GET', '/v1/session'), call('GET', '/v1/city'),
-  ])
+  const [words, known] = await Promise.all([fetch('/static/texts.json').then((answer) => answer.json()), call('GET', '/v1/city')])
   texts = words
   for (const kind of KINDS)
     for (const one of known.body?.[kind] ?? []) names[kind][one.code] = one
   names.timezone = known.body?.timezone
   for (const tier of known.body?.tiers ?? []) names.tiers[tier.level] = tier
+  setInterval(() => document.querySelectorAll('.countdown').forEach(tick), 1000)
+  header()
+}
+
+/** The same, and the account; false when nobody is signed in. */
+export async function begin() {
+  const [session] = await Promise.all([call('GET', '/v1/session'), learn()])
   shared.account = session.status === 200 ? session.body : null
   header()
-  setInterval(() => document.querySelectorAll('.countdown').forEach(tick), 1000)
   return shared.account !== null
 }

@@ -24,8 +24,14 @@ export function reports(it, list) {
 
 const metres = (n) => n < 950 ? t('map.metres', { n: Math.round(n) }) : t('map.kilometres', { n: Math.round(n / 100) / 10 })
 
-function compared(it, list, likeness) {
-  const id = list.flatMap((one) => one.photos)[0]
+/** With those that came after the report. */
+const before = (list, events) => [...list.flatMap((one) => one.photos),
+  ...events.filter((one) => one.payload.kind === 'before').flatMap((one) => one.payload.photos ?? [])]
+
+export const firstPhotos = (it, list, events) => photos(it.case_id, before(list, events))
+
+function compared({ case: it, reports: list, events }, likeness) {
+  const [id] = before(list, events)
   return h('figure', { className: 'compared' },
     id ? photo(it.case_id, id, t('photo.before'), 'lazy') : h('p', { className: 'no-photo' }, t('photo.none')),
     h('figcaption', null,
@@ -39,13 +45,14 @@ function compared(it, list, likeness) {
 }
 
 /** This case beside each that may be the same; `act(it)` gives the buttons below one. */
-export async function suggestions(it, list, act) {
+export async function suggestions(file, act) {
+  const it = file.case
   if (!it.suggested.length) return []
   const found = await Promise.all(it.suggested.map((one) => call('GET', `/v1/cases/${one.case_id}`)))
   return [card(t('suggested.title'), it.suggested.map((likeness, i) => {
     const { status, body } = found[i]
     if (status !== 200) return h('p', { className: 'soft' }, t('suggested.closed_to_you'))
-    return h('div', { className: 'pair' }, compared(it, list), compared(body.case, body.reports, likeness),
+    return h('div', { className: 'pair' }, compared(file), compared(body, likeness),
       h('p', { className: 'buttons' }, act(body.case)))
   }))]
 }

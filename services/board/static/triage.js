@@ -4,7 +4,7 @@ import {
   stateChip, t,
 } from './page.js'
 import { actionButtons, closeForm, openForm } from './forms.js'
-import { reports, suggestions } from './shown.js'
+import { firstPhotos, reports, suggestions } from './shown.js'
 import { watch } from './live.js'
 import { drawMap } from './map.js'
 
@@ -19,7 +19,7 @@ function row(it) {
   const due = waiting(it)
   return h('li', null, h('a', {
     href: `/cases/${it.case_id}`, 'aria-current': it.case_id === view.chosen && 'true',
-    onclick: (event) => { if (!event.ctrlKey && !event.metaKey) { event.preventDefault(); choose(it.case_id) } },
+    onclick: (event) => { if (!event.ctrlKey && !event.metaKey) { event.preventDefault(); choose(it.case_id).then(() => innerWidth < 900 && $('work').scrollIntoView()) } },
   },
   h('span', { className: 'when' }, due ? due.stands_still ? soft(t('due.still')) : countdown(due.due_at, t('due.owner', { stage: stageName(due.stage) })) : '', priority(it.priority)),
   h('span', { className: 'what' }, h('strong', null, categoryName(it.category)), h('span', null, placeName(it.place_code ?? it.hub_code))),
@@ -74,12 +74,13 @@ async function work() {
   $('head').replaceChildren(
     h('p', { className: 'soft number' }, it.number), h('h2', null, categoryName(it.category)),
     h('p', { className: 'chips' }, stateChip(it.state), priority(it.priority), flags(it)),
-    h('p', { className: 'soft' }, placeName(it.place_code ?? it.hub_code), ' · ', h('a', { href: `/cases/${id}` }, t('whole_case'))))
+    h('p', { className: 'soft' }, placeName(it.place_code ?? it.hub_code), ' · ', h('a', { href: `/cases/${id}` }, t('whole_case'))),
+    firstPhotos({ case_id: id }, [], body.events) || '')
   $('told').replaceChildren(reports(it, body.reports))
   $('buttons').replaceChildren(...actionButtons(it, open))
   closeForm((type) => it.allowed.includes(type) && $('form').firstChild.dataset.case === id)
   drawMap($('map'), it, at)
-  const alike = await suggestions(it, body.reports, (other) => [
+  const alike = await suggestions(body, (other) => [
     it.allowed.includes('attach') && h('button', { onclick: () => open('attach', other) }, t('same')),
     it.allowed.includes('file_case') && h('button', { onclick: () => open('file_case') }, t('not_the_same'))])
   if (view.seen === it) $('suggested').replaceChildren(...alike)
