@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.adapters import metrics
-from services.adapters.due_rows import BEGINNING, DueRows, DueStep, Mark
+from services.adapters.due_rows import BEGINNING, DueRows, DueStep
 
 AT_MOST: Final = 500
 WHOLE_RANGE_EVERY: Final = timedelta(seconds=30)
-# A row may be committed a little after its instant: the mark stays this far behind.
+# A row may be committed a little after its instant: once a second a look goes this far back.
 _OVERLAP: Final = timedelta(seconds=5)
+_BACK_EVERY: Final = timedelta(seconds=1)
 _AGAIN_AFTER: Final = (10, 20, 40, 80, 160, 300)
 """Seconds until the same step is sent again."""
 
@@ -36,17 +37,18 @@ class Rounds:
         self._rows = rows
         self._send = send
         self._sent: dict[DueStep, _Sent] = {}
-        self._mark: Mark = BEGINNING
+        self._looked_at = self._back_at = BEGINNING[0]
         self._whole_at: datetime | None = None
         self._round = 0
 
     async def look(self, *, now: datetime) -> int:
-        """One look: every step that is due above the mark, page by page. Returns how many were sent.
+        """One look: every step that came since the last one, page by page. Returns how many cases were asked.
 
-        What `send` raises leaves the mark at the beginning, so nothing is left out.
+        What `send` raises makes the next look begin at the beginning, so nothing is left out.
         """
         whole = self._whole_at is None or not now - WHOLE_RANGE_EVERY < self._whole_at <= now
-        after = BEGINNING if whole else self._mark
+        back = whole or not now - _BACK_EVERY < self._back_at <= now
+        after = BEGINNING if whole else (self._looked_at - _OVERLAP * back, BEGINNING[1])
         self._round += whole
         asked: set[str] = set()
         try:
@@ -62,7 +64,8 @@ class Rounds:
         if whole:
             self._whole_at = now
             self._sent = {step: sent for step, sent in self._sent.items() if sent.seen_in == self._round}
-        self._mark = now - _OVERLAP, BEGINNING[1]
+        self._looked_at = now
+        self._back_at = now if back else self._back_at
         return len(asked)
 
     async def _send_page(self, page: list[DueStep], now: datetime, asked: set[str]) -> None:

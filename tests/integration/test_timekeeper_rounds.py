@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 import pytest_asyncio
 
-from services.adapters.due_rows import BookAway, DueRows, DueStep
+from services.adapters.due_rows import BookAway, DueRows, DueStep, Mark
 from services.domain import ids
 from services.timekeeper.rounds import Rounds
 from tests.domain.small_case import T0, at
@@ -132,6 +132,28 @@ async def test_many_that_are_due_at_the_same_instant(db: Database, rows: DueRows
     await db.conn.execute("UPDATE deadlines SET next_at = $1", at(1))
     assert await Rounds(rows, sent).look(now=at(1)) == 1203
     assert len({step.case_id for step in sent.steps}) == 1203
+
+
+async def test_what_was_asked_for_is_looked_at_again_once_a_second(db: Database, rows: DueRows) -> None:
+    """In a storm the router needs the time that ten looks a second at all of it would take."""
+    sent, read = Sent(), []
+
+    class Counted(DueRows):
+        async def due(self, *, now: datetime, after: Mark, limit: int) -> list[DueStep]:
+            page = await rows.due(now=now, after=after, limit=limit)
+            read.append(len(page))
+            return page
+
+    rounds = Rounds(Counted(""), sent)
+    await put_many(db, 100)
+    now = T0 + timedelta(seconds=100)
+    await rounds.look(now=now)
+    await put(db, now + timedelta(milliseconds=250))
+    for tenth in range(1, 13):
+        await rounds.look(now=now + timedelta(seconds=tenth / 10))
+    # the eleventh look goes back to 95.9 s: four of the hundred, and the new one
+    assert read == [100, 0, 0, 1, 0, 0, 0, 0, 0, 0, 5, 0, 0]
+    assert len(sent.steps) == 101
 
 
 async def test_what_stays_open_is_sent_again_after_longer_and_longer(db: Database, rows: DueRows) -> None:
