@@ -90,6 +90,7 @@ class Town:
         kind: str,
         actor: Actor,
         now: datetime = T0,
+        /,
         *,
         seen: int | None = None,
         **values: Any,
@@ -98,7 +99,7 @@ class Town:
         wanted = command(known, kind, actor, received_at=now, expected_seq=seen, **values)
         return self.keep(settle(known, wanted, now=now, city=self.city, others=self._others(known)))
 
-    def do(self, case: Case, kind: str, actor: Actor, now: datetime = T0, **values: Any) -> Case:
+    def do(self, case: Case, kind: str, actor: Actor, now: datetime = T0, /, **values: Any) -> Case:
         """What a command that is applied leaves."""
         settled = self.act(case, kind, actor, now, **values)
         assert settled.refusal is None, f"{kind}: {settled.refusal.code} {settled.refusal.detail}"
