@@ -188,6 +188,43 @@ async def test_a_code_at_the_site_needs_no_position(phone: OpenPhone) -> None:
     await expect(one.page.locator("#now")).to_have_text("已登记，由莫舍社区安排处理")
 
 
+async def test_a_row_leader_reports_for_an_elder_from_the_sign_at_the_row(
+    phone: OpenPhone, stack: Stack
+) -> None:
+    one = await phone(position=False)
+    page = one.page
+    await one.open("/?hub=320506003004005-R07")
+    await expect(page.get_by_text("这里是莫舍社区 · 莫舍第5网格(示例) · R07")).to_be_visible()
+    await one.shoot(one.tile("垃圾/广告"), manhole())
+    for_somebody = page.get_by_role("checkbox", name="我替别人上报")
+    name, telephone = page.get_by_label("姓名"), page.get_by_label("电话")
+    await expect(page.get_by_role("radio", name="网格员")).to_be_visible()
+    await expect(for_somebody).to_be_hidden()
+    await page.get_by_role("radio", name="居民代表、排长").tap()
+    await expect(for_somebody).to_be_visible()
+    await expect(name).to_be_hidden()
+    await for_somebody.tap()
+    await expect(name).to_be_visible()
+    await judge(one.visit, "behalf")
+    # Nobody to call back: the page stays as it is.
+    await one.send()
+    await expect(name).to_be_focused()
+    await name.fill("陈奶奶")
+    await telephone.fill("13800000080")
+    await one.send()
+    await expect(page.locator("#now")).to_have_text("已登记，由莫舍社区安排处理")
+    async with Desk(stack.url("board"), "320506003004") as community:
+        newest = max(await community.queue(), key=lambda c: c["received_at"])
+        (report,) = await _reports(community, newest["case_id"])
+        assert (report["channel"], report["hub_code"]) == ("representative", "320506003004005-R07")
+        assert report["contact"]["name"].startswith("陈")
+    # A courier speaks for nobody else.
+    await one.open()
+    await one.tap(one.tile("老人/安全"))
+    await page.get_by_role("radio", name="小哥").tap()
+    await expect(for_somebody).to_be_hidden()
+
+
 async def test_over_a_poor_network_the_report_goes_first_and_its_photo_follows(phone: OpenPhone) -> None:
     one = await phone(forgiven=[STOPPED])
     await one.open()
