@@ -67,7 +67,7 @@ def test_a_hub_is_kept_in_little_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_a_country_loads_and_places_within_its_limits(database_url: str, tmp_path: Path) -> None:
     country = Country()
     folder = country.write(tmp_path)
