@@ -10,7 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, tzinfo
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,8 @@ import asyncpg
 import msgspec
 
 from services.adapters.board_views import Scope
-from services.adapters.postgres import connect, load_sql
+from services.adapters.city_book import BookUnusable, NoCityLoaded, active_version, read_version
+from services.adapters.postgres import connect, describe, load_sql
 from services.adapters.rows import event_from_row
 from services.domain.events import Event
 from services.domain.rate_facts import Assignment, Cycle, read_case, with_recurrences
@@ -52,13 +53,22 @@ class Statistics:
 
     async def table(self, scope: Scope, *, since: datetime, until: datetime, by: By) -> Table:
         """Raises one of TOO_SLOW; `until` is not included."""
+        async with asyncio.timeout(STATEMENT_SECONDS):
+            await self._turn.acquire()
+        try:
+            return await self._table(scope, since, until, by)
+        finally:
+            self._turn.release()
+
+    async def _table(self, scope: Scope, since: datetime, until: datetime, by: By) -> Table:
         async with (
-            self._turn,
             self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection,
             _moment(connection),
         ):
             await connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
-            values = (*scope.parameters(), since, until, by, False)
+            codes = None if scope.codes is None else sorted(scope.codes)
+            readers = (codes, scope.own, list(scope.below_own), scope.known, scope.unit)
+            values = (*readers, since, until, by, False)
             return await _table(connection, values, STATEMENT_SECONDS + 2.0)
 
 
@@ -100,6 +110,10 @@ class Books:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
+    async def zone(self) -> tzinfo:
+        city, _ = await read_version(self._connection, await active_version(self._connection))
+        return city.zone
+
     async def table(self, *, since: datetime, until: datetime, by: By) -> Table:
         values: tuple[Any, ...] = (None, "", [], None, None, since, until, by, True)
         return await _table(self._connection, values, _CHECK_SECONDS)
@@ -135,14 +149,18 @@ class Books:
 
 @asynccontextmanager
 async def open_books(database_url: str) -> AsyncIterator[Books]:
-    connection = await connect(
-        database_url, room="console-statistics", command_timeout=_CHECK_SECONDS, session={"jit": "off"}
-    )
+    """Raises BookUnusable, whatever the database answers with."""
     try:
-        async with _moment(connection):
-            yield Books(connection)
-    finally:
-        connection.terminate()
+        connection = await connect(
+            database_url, room="console-statistics", command_timeout=_CHECK_SECONDS, session={"jit": "off"}
+        )
+        try:
+            async with _moment(connection):
+                yield Books(connection)
+        finally:
+            connection.terminate()
+    except (NoCityLoaded, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise BookUnusable(describe(error)) from error
 
 
 def differences(book: Table, events: Table) -> Iterable[str]:

@@ -26,6 +26,7 @@ from services.adapters.problems import install_problems, unavailable
 from services.adapters.seal import SealKeys
 from services.adapters.settings import Settings
 from services.adapters.staff import Staff
+from services.adapters.statistics import Statistics
 from services.board import (
     active_city,
     areas,
@@ -36,6 +37,7 @@ from services.board import (
     photos,
     queue,
     sessions,
+    statistics,
     stream,
 )
 from services.board.active_city import ActiveCity
@@ -84,6 +86,7 @@ def build_app(settings: Settings) -> FastAPI:
             clock=clock,
             city=city,
             views=views,
+            statistics=Statistics(pool),
             staff=Staff(pool, clock),
             throttle=SignInThrottle(),
             guests=GuestThrottle(),
@@ -116,7 +119,20 @@ def build_app(settings: Settings) -> FastAPI:
     install_problems(app)
     for kind in AWAY:
         app.add_exception_handler(kind, _book_is_away)
-    for room in (sessions, queue, cases, commands, photos, stream, active_city, areas, partners, pages):
+    rooms = (
+        sessions,
+        queue,
+        cases,
+        commands,
+        photos,
+        stream,
+        active_city,
+        areas,
+        partners,
+        statistics,
+        pages,
+    )
+    for room in rooms:
         app.include_router(room.routes)
     pages.mount_static(app)
     app.router.routes.extend(ops_routes(checks, room=ROOM))

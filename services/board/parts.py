@@ -13,6 +13,7 @@ from services.adapters.kafka_producer import Producer
 from services.adapters.photos import PhotoStore
 from services.adapters.seal import SealKeys
 from services.adapters.staff import Staff
+from services.adapters.statistics import Statistics
 from services.board.active_city import ActiveCity
 from services.board.nudges import Nudges
 from services.board.outcomes import OutcomeWaits
@@ -24,6 +25,7 @@ class Parts:
     clock: Clock
     city: ActiveCity
     views: BoardViews
+    statistics: Statistics
     staff: Staff
     throttle: SignInThrottle
     guests: GuestThrottle

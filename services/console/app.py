@@ -16,6 +16,7 @@ from services.console.explain import explain
 from services.console.feed import feed
 from services.console.rebuild import rebuild
 from services.console.run import run
+from services.console.statistics import statistics
 
 app = typer.Typer(
     name="console",
@@ -29,6 +30,7 @@ app.command("feed")(feed)
 app.command("due")(due)
 app.command("explain")(explain)
 app.command("rebuild")(rebuild)
+app.command("statistics")(statistics)
 app.add_typer(city.app, name="city")
 app.add_typer(calendar.app, name="calendar")
 app.add_typer(staff.app, name="staff")

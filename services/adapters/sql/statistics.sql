@@ -1,7 +1,8 @@
 -- The counts of a period, grouped: what services.domain.rates.counted says of the same cases (docs/statistics.md).
 -- Names of columns are the names of counts. Groups come with their key, the sum of all with null.
 --
--- Scope and right to read as in board.sql; an assignment or cycle belongs to the hub and unit that had it:
+-- An assignment or cycle belongs to the hub and the unit that had it then, and to the place of its case. They are
+-- counted without detail for whoever may look at the hub's queue; confidential ones only for who may read them:
 --   $1  codes of the hub's subtree, null for all
 --   $2  own hub of the caller: its confidential cases
 --   $3  hubs directly below the own hub: their confidential cases once resolved or supervised
