@@ -66,6 +66,10 @@ class BadData(Exception):
     """PostgreSQL refuses a value: one message of the batch is at fault."""
 
 
+class CityRead(Exception):
+    """A new version of the city was read meanwhile: begin again with it."""
+
+
 class World(Exception):
     """The database is away, full, or in a state that no message causes."""
 
@@ -81,6 +85,19 @@ class Book:
             self._conn.terminate()
             self._conn = None
 
+    async def _read_city(self, version: int) -> None:
+        """Outside a transaction, and in the place of the one before: a country is half a gigabyte."""
+        assert self._conn is not None
+        try:
+            self._cities = {version: await city_book.read_version(self._conn, version)}
+        except (city_book.NoCityLoaded, CityProblems) as error:
+            raise _unusable(error) from error
+        except asyncpg.PostgresError as error:
+            raise _translated(error) from error
+        except LOST as error:
+            await self.close()
+            raise World(describe(error)) from error
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         try:
@@ -90,6 +107,9 @@ class Book:
                 )
             async with self._conn.transaction():
                 yield Transaction(self._conn, self._cities)
+        except _UnreadCity as unread:
+            await self._read_city(unread.version)
+            raise CityRead from unread
         except asyncpg.PostgresError as error:
             raise _translated(error) from error
         except (*LOST, asyncio.IncompleteReadError) as error:
@@ -97,6 +117,16 @@ class Book:
             # Where the server ended the session, the rollback fails after it: its word is the reason.
             ended = error.__context__ if isinstance(error.__context__, asyncpg.PostgresError) else error
             raise World(describe(ended)) from error
+
+
+class _UnreadCity(Exception):
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        self.version = version
+
+
+def _unusable(error: Exception) -> World:
+    return World(f"the active city cannot be used: {str(error).splitlines()[0]}")
 
 
 def _translated(error: asyncpg.PostgresError) -> Exception:
@@ -130,15 +160,15 @@ class Transaction:
         await self._conn.execute(SQL["raise_progress"], *columns(rows, 3))
 
     async def active_city(self) -> tuple[City, Areas]:
-        """The city that is active now; a version is read once per process. Without one: World."""
+        """The city that is active now. One that was not read yet ends the transaction: a country takes long."""
         try:
             version = await city_book.active_version(self._conn)
-            known = self._cities.get(version)
-            if known is None:
-                known = self._cities[version] = await city_book.read_version(self._conn, version)
-            return known
-        except (city_book.NoCityLoaded, CityProblems) as error:
-            raise World(f"the active city cannot be used: {str(error).splitlines()[0]}") from error
+        except city_book.NoCityLoaded as error:
+            raise _unusable(error) from error
+        known = self._cities.get(version)
+        if known is None:
+            raise _UnreadCity(version)
+        return known
 
     async def lock_families(self, case_ids: Sequence[str]) -> None:
         await self._conn.fetch(SQL["lock_families"], case_ids, min(case_ids), max(case_ids))

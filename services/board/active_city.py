@@ -94,6 +94,9 @@ def names(city: City) -> dict[str, Any]:
             {"code": hub.code, "parent": hub.parent, "level": hub.level, "name": hub.name}
             for hub in city.hubs.values()
         ],
+        "grids": [
+            {"code": grid.code, "hub_code": grid.hub_code, "name": grid.name} for grid in city.grids.values()
+        ],
         "units": [
             {"code": unit.code, "level": unit.level, "name_zh": unit.name_zh, "name_en": unit.name_en}
             for unit in city.units.values()

@@ -107,6 +107,7 @@ def report_body(row: Any) -> dict[str, Any]:
         "visibility": row["visibility"],
         "received_at": row["received_at"],
         "captured_at": row["captured_at"],
+        "on_behalf": row["on_behalf"],
         "contact": contact if any(contact.values()) else None,
         "text": row["text"],
         "location": location,

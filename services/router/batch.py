@@ -15,7 +15,7 @@ from typing import Any
 
 from services.adapters import metrics, rows
 from services.adapters.areas import Areas
-from services.adapters.book import BadData, Book, Transaction
+from services.adapters.book import BadData, Book, CityRead, Transaction
 from services.adapters.clock import Clock
 from services.domain import ids
 from services.domain.case import Case
@@ -55,6 +55,8 @@ async def settle_batch(book: Book, batch: Sequence[Read], clock: Clock, secret: 
         return Settlement()
     try:
         return await _Work(batch, clock, secret).run(book)
+    except CityRead:
+        return await settle_batch(book, batch, clock, secret)
     except BadData as error:
         if len(batch) == 1:
             letter = dead_letter(batch[0].incoming, "data", str(error), clock.now())

@@ -113,7 +113,7 @@ ORDER BY e.case_id, e.seq
 
 -- name: reports_of_case
 SELECT r.report_id::text, r.channel, r.category, r.hub_code, r.visibility, r.captured_at, r.received_at, r.photos,
-       p.name, p.phone, p.text, p.lon, p.lat, p.accuracy_m
+       r.on_behalf, p.name, p.phone, p.text, p.lon, p.lat, p.accuracy_m
 FROM reports r
 LEFT JOIN private.report_contents p USING (report_id)
 WHERE r.case_id = $1::uuid
