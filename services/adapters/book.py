@@ -160,7 +160,7 @@ class Transaction:
         await self._conn.execute(SQL["raise_progress"], *columns(rows, 3))
 
     async def active_city(self) -> tuple[City, Areas]:
-        """The city that is active now. One that was not read yet ends the transaction: a country takes long."""
+        """The city that is active now. One not read yet ends the transaction: a country takes long."""
         try:
             version = await city_book.active_version(self._conn)
         except city_book.NoCityLoaded as error:
