@@ -6,13 +6,15 @@ What stands there is what a router would have written at those instants, so it r
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from services.adapters.book import Book
 from services.adapters.clock import Clock
 from services.domain import ids
+from services.domain.city import City
 from services.domain.messages import WIRE_TYPES, Actor, CaseCommand, Content, SubmitReport
 from services.router.batch import settle_batch
 from services.router.reading import Incoming, Read
@@ -20,6 +22,7 @@ from services.router.reading import Incoming, Read
 BATCH: Final = 500
 _SECRET: Final = b"of no real door"
 _SOURCE: Final = "laid"
+_APART: Final = timedelta(milliseconds=20)
 
 Message = SubmitReport | CaseCommand
 
@@ -81,3 +84,25 @@ def command(case_id: str, kind: str, actor: Actor, received_at: datetime, **valu
         received_at=received_at,
         payload=WIRE_TYPES[kind](**values),
     )
+
+
+EIGHT_MORE: Final = ("comment", "accept", "comment", "start_work", "comment", "comment", "comment", "comment")
+
+
+async def lay_open_cases(laying: Laying, city: City, count: int, *, lively: int) -> None:
+    """Open cases of every ordinary category and place; `lively` of them have eight events more than two."""
+    chance = random.Random(count)
+    hubs = [code for code, hub in city.hubs.items() if hub.level == city.place_level]
+    ordinary = [c.code for c in city.categories.values() if c.redirect is None and not c.confidential]
+    begins = datetime.now(UTC)
+    reports = [
+        report(f"open {number}", chance.choice(ordinary), chance.choice(hubs), begins + number * _APART)
+        for number in range(count)
+    ]
+    await laying.lay(reports)
+    dispatcher = Actor(ref="the dispatcher", roles=("dispatcher",), hubs=(city.root,))
+    for number, kind in enumerate(EIGHT_MORE, start=1):
+        await laying.lay(
+            command(case_of(one), kind, dispatcher, one.received_at + timedelta(seconds=number))
+            for one in reports[:lively]
+        )

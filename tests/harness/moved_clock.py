@@ -18,15 +18,15 @@ class MovedClock:
 
     def __init__(self, folder: Path, begins: datetime) -> None:
         self.file = folder / "clock-offset"
-        self._offset = (begins - datetime.now(UTC)).total_seconds()
+        self.offset = (begins - datetime.now(UTC)).total_seconds()
         self._write()
 
     def at_least(self, instant: datetime) -> None:
         """From now on it is that instant, or later."""
-        self._offset = max(self._offset, (instant - datetime.now(UTC)).total_seconds())
+        self.offset = max(self.offset, (instant - datetime.now(UTC)).total_seconds())
         self._write()
 
     def _write(self) -> None:
         draft = self.file.with_suffix(".new")
-        draft.write_text(str(self._offset), "utf-8")
+        draft.write_text(str(self.offset), "utf-8")
         draft.replace(self.file)
