@@ -67,6 +67,8 @@ def town() -> Town:
     _old_problems_again(town, chance)
     for _ in range(60):
         _merged_and_perhaps_not(town, chance)
+    for hours in (1, 2, 12):
+        _suspended(town, hours)
     return town
 
 
@@ -100,6 +102,14 @@ def _merged_and_perhaps_not(town: Town, chance: random.Random) -> None:
         town.act(first if kind == "detach" else second, kind, actor, now, **values)
         if chance.random() < 0.3:
             return
+
+
+def _suspended(town: Town, hours: float) -> None:
+    """It stands still to this day, before its due (10 h) or after it."""
+    case = town.take(filing(report(), place=IN_V11))
+    for kind, actor in (("accept", WORKS), ("start_work", WORKS)):
+        town.act(case, kind, actor, T0)
+    town.act(case, "suspend", dispatcher("T1"), T0 + timedelta(hours=hours), reason="weather")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

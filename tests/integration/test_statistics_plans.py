@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -55,7 +54,7 @@ async def url(postgres_url: str) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def board(url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def board(url: str) -> AsyncIterator[Any]:
     """A session as the board opens it."""
     pool = await open_board_pool(url)
     async with pool.acquire() as conn:
@@ -68,7 +67,7 @@ def values(by: str = "hub") -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("name", ["assignments", "cycles"])
-async def test_two_days_of_three_years(board: asyncpg.Connection[asyncpg.Record], name: str) -> None:
+async def test_two_days_of_three_years(board: Any, name: str) -> None:
     (plan,) = await plans(board, SQL[name], *values())
     assert max(years_touched(plan, "deadlines")) == "2025", plan
     # a case of years ago may be due now: what is there is read by the summary alone
@@ -84,12 +83,12 @@ async def test_two_days_of_three_years(board: asyncpg.Connection[asyncpg.Record]
     assert years_touched(plan, "cases") <= {"2025"}, plan
 
 
-async def test_they_count(board: asyncpg.Connection[asyncpg.Record]) -> None:
+async def test_they_count(board: Any) -> None:
     for name, count in (("assignments", "accept_due"), ("cycles", "cycles")):
         rows = await board.fetch(SQL[name], ["T1"], "T1", [], None, None, SINCE, UNTIL, "hub", False)
         assert {row["key"]: row[count] for row in rows} == {"T1": 96, None: 96}
 
 
-async def test_every_statement_is_prepared(board: asyncpg.Connection[asyncpg.Record]) -> None:
+async def test_every_statement_is_prepared(board: Any) -> None:
     for statement in SQL.values():
         await board.prepare(statement)
