@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 from typing import Final, Literal
 
 from services.domain.calendars import Calendar, Days
+from services.domain.duplicate_settings import Duplicates
 from services.domain.geo import Point
 from services.domain.grids import Grid, Sign, read_sign
 from services.domain.limits import Limit
@@ -255,6 +256,7 @@ class City:
     tiles: tuple[Tile, ...]
     hotlines: Mapping[str, Hotline]
     policy: Policy
+    duplicates: Duplicates
     grids: Mapping[str, Grid] = field(default_factory=dict)
     root: str = field(init=False)
     place_level: int = field(init=False)

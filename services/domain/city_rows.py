@@ -25,6 +25,8 @@ from services.domain.calendar_rows import (
 )
 from services.domain.city_cells import Cells
 from services.domain.city_problems import Lined, Problem
+from services.domain.duplicate_settings import TABLE as DUPLICATES
+from services.domain.duplicate_settings import duplicates_of
 from services.domain.geo import check_range
 from services.domain.grid_rows import GRID_HEADER, GRIDS, read_grid
 from services.domain.grids import Grid
@@ -123,6 +125,7 @@ class CityRows:
             tiles=tuple(row.value for row in self.tiles),
             hotlines={row.value.number: row.value for row in self.hotlines},
             policy=policy_of(said),
+            duplicates=duplicates_of(said[DUPLICATES]),
             grids={row.value.code: row.value for row in self.grids},
         )
 

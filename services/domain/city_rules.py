@@ -11,9 +11,11 @@ from typing import Any, Final
 from services.domain.area_rules import check_areas
 from services.domain.calendar_rows import CALENDARS
 from services.domain.calendar_rules import check_calendars
-from services.domain.city import Hub
+from services.domain.city import NO_CATEGORY, Category, Hub
 from services.domain.city_problems import Problem, twice
 from services.domain.city_rows import HUBS, SETTINGS, TIERS, UNITS, CityRows
+from services.domain.duplicate_settings import TABLE as DUPLICATES
+from services.domain.duplicate_settings import check_duplicates
 from services.domain.grid_rules import check_grids
 from services.domain.life_settings import TABLES, check_policy
 from services.domain.policy_rules import check_categories, check_ladder, check_priorities
@@ -33,6 +35,7 @@ def check(rows: CityRows) -> list[Problem]:
     found = (
         *_settings(rows),
         *_policy(rows),
+        *_duplicates(rows),
         *_tiers(rows),
         *_hubs(rows),
         *_units(rows),
@@ -54,9 +57,10 @@ def _settings(rows: CityRows) -> Iterator[Problem]:
             yield Problem(SETTINGS, 1, f"`{name}` is missing: {allowed}")
         elif not _is(allowed, setting.value):
             yield Problem(SETTINGS, setting.line, f"`{name}` must be {allowed}")
+    tables = (*TABLES, DUPLICATES)
     for name, setting in rows.settings.items():
-        if name not in _SETTINGS and name not in TABLES:
-            rule = f"`{name}` is not a setting: allowed are {', '.join((*_SETTINGS, *TABLES))}"
+        if name not in _SETTINGS and name not in tables:
+            rule = f"`{name}` is not a setting: allowed are {', '.join((*_SETTINGS, *tables))}"
             yield Problem(SETTINGS, setting.line, rule)
 
 
@@ -69,6 +73,23 @@ def _policy(rows: CityRows) -> Iterator[Problem]:
         priorities=frozenset(row.value.code for row in rows.priorities),
         hotlines=frozenset(row.value.number for row in rows.hotlines),
     )
+
+
+def _duplicates(rows: CityRows) -> Iterator[Problem]:
+    categories = [row.value for row in rows.categories]
+    return check_duplicates(
+        rows.settings.get(DUPLICATES),
+        kinds={category.code: category.kind for category in categories},
+        never={category.code: why for category in categories if (why := _never_compared(category))},
+    )
+
+
+def _never_compared(category: Category) -> str | None:
+    if category.confidential:
+        return "confidential"
+    if category.redirect is not None:
+        return "redirected"
+    return "the category of reports that name none" if category.code == NO_CATEGORY else None
 
 
 def _is(allowed: str, value: Any) -> bool:

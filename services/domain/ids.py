@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -117,6 +118,15 @@ def tracking_number(secret: bytes, report: str) -> int:
 def tracking_code(secret: bytes, report: str) -> str:
     number = tracking_number(secret, report)
     return _crockford(number << 20 | _check_bits(secret, number), TRACKING_LENGTH)
+
+
+def reporter_key(secret: bytes, phone: str | None) -> int | None:
+    """63 bits that stand for a telephone number, however it is written; None for what is no number.
+
+    The last eleven digits count: a prefix of the country may stand before them or not.
+    """
+    digits = "".join(c for c in unicodedata.normalize("NFKC", phone or "") if c.isascii() and c.isdigit())
+    return _keyed(secret, "reporter", digits[-11:]) >> 65 if len(digits) >= 7 else None
 
 
 def read_tracking_code(secret: bytes, code: str) -> int | None:

@@ -47,6 +47,25 @@ hub_code = "T1"
 """
 """How cases live in the small city, counted by the wall clock."""
 
+DUPLICATES = """
+[duplicates]
+window = "72h C24"
+recurrence_within = "30Cd"
+suggest_score = 0.5
+attach_score = 0.8
+surge_factor = 2
+most_error_m = 40
+numbered = [["幢", "栋"], ["楼"]]
+told_apart = [["东门", "西门"]]
+
+[duplicates.radius_m]
+thing = 30
+
+[duplicates.families]
+street = ["pothole"]
+"""
+"""Only potholes are compared there."""
+
 FILES = {
     "city.toml": """\
 name_zh = "小城"
@@ -55,7 +74,8 @@ timezone = "Asia/Shanghai"
 nearest_centre_km = 5
 coarse_accuracy_m = 200
 """
-    + LIFE,
+    + LIFE
+    + DUPLICATES,
     "tiers.csv": """\
 level,code,name_zh,name_en,desk,duty,place
 1,whole,城,City,city_desk,C24,no

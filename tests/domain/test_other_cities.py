@@ -19,9 +19,15 @@ from tests.domain.wuzhong import FOLDER
 
 SETTINGS = FILES["city.toml"].replace('hub_code = "T1"', "").replace("[partners.bank]", "[declines.bank]")
 """Without the partner, whose hub is none of theirs."""
+
+
+def comparing(category: str) -> str:
+    return SETTINGS.replace('["pothole"]', f'["{category}"]')
+
+
 TWO_TIERS = {
     **FILES,
-    "city.toml": SETTINGS.replace("Asia/Shanghai", "Europe/Berlin").replace("Small City", "Zwei"),
+    "city.toml": comparing("bench").replace("Asia/Shanghai", "Europe/Berlin").replace("Small City", "Zwei"),
     "tiers.csv": """\
 level,code,name_zh,name_en,desk,duty,place
 1,stadt,城,City,hall,RATHAUS,no
@@ -63,7 +69,7 @@ park,园,Park,M3 3h18,bench,other,
 }
 FOUR_TIERS = {
     **FILES,
-    "city.toml": SETTINGS,
+    "city.toml": comparing("leaf"),
     "tiers.csv": """\
 level,code,name_zh,name_en,desk,duty,place
 1,province,省,Province,desk1,C24,no

@@ -1,0 +1,200 @@
+"""Is a new report of a problem that is known (domain.md 2.8)? What two sightings have in common, as a score.
+
+score = 0.4 words + 0.3 place + 0.3 time, each from 0 to 1:
+- words: how alike the texts are; half alike is enough (people rarely use the same words), and a missing text
+  counts as half: without words on both sides the score stays below any sensible attach_score;
+- place: 1 at the same spot, 0 at the radius. Of the distance, what the two phones may be off on average is
+  forgiven. The radius is the wider of the two categories', and wider still in a surge;
+- time: 1 at once, 0 at the end of the window. One's own problem and one that was closed do not fade.
+
+Sure is a score of at least attach_score and the same category; from suggest_score on people are asked.
+Confidential reports and categories are in no family: nothing here ever sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.domain.city import City
+from services.domain.events import Likeness
+from services.domain.geo import Point, distance_m
+
+WORDS, PLACE, TIME = 0.4, 0.3, 0.3
+_ALIKE_ENOUGH: Final = 0.5
+_NO_WORDS: Final = 0.5
+MOST_SUGGESTED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a report says of where and when a problem was; `error_m` is how far its point may be off."""
+
+    category: str | None
+    point: Point
+    error_m: float
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sighting that belongs to a case, and how alike its words are to the new ones; None: one has none.
+
+    `own`: the new report's reporter stands behind that case.
+    """
+
+    case_id: str
+    seen: Sighting
+    closed_at: datetime | None
+    own: bool
+    likeness: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A candidate within reach."""
+
+    candidate: Candidate
+    distance_m: float
+    score: float
+    same_category: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Urge:
+    """The reporter's own problem, still open: a reminder."""
+
+    like: Likeness
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Somebody else's problem, still open: one more who saw it."""
+
+    like: Likeness
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    """Closed lately, and there again."""
+
+    like: Likeness
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """Closed some time ago, and there again: a new case that says so. `suggested` may be it as well."""
+
+    like: Likeness
+    suggested: tuple[Likeness, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggest:
+    """People decide; the likeliest first."""
+
+    suggested: tuple[Likeness, ...]
+
+
+Verdict = Urge | Attach | Reopen | Recurrence | Suggest | None
+
+
+def seen_at(captured_at: datetime | None, received_at: datetime, window: timedelta) -> datetime:
+    """When the problem was seen: what the phone says, unless its clock cannot be right."""
+    if captured_at is not None and received_at - window <= captured_at <= received_at:
+        return captured_at
+    return received_at
+
+
+def radius_m(category: str | None, city: City) -> float:
+    """Of reports of a category; the widest of all where the report names none."""
+    rules = city.duplicates
+    if category is None:
+        return max(rules.radius_m.values(), default=0.0)
+    known = city.categories.get(category)
+    return rules.radius_m.get(known.kind, 0.0) if known else 0.0
+
+
+def match(new: Sighting, candidate: Candidate, *, city: City, surge: bool = False) -> Match | None:
+    """None beyond the radius or the window, or where the categories are of two families."""
+    rules, seen = city.duplicates, candidate.seen
+    family = rules.family_of(seen.category)
+    if family is None or (new.category is not None and rules.family_of(new.category) != family):
+        return None
+    radius = radius_m(seen.category, city)
+    if new.category is not None:
+        radius = max(radius, radius_m(new.category, city))
+    if surge:
+        radius *= rules.surge_factor
+    apart = distance_m(new.point, seen.point)
+    most = rules.most_error_m
+    beyond = max(0.0, apart - (min(new.error_m, most) + min(seen.error_m, most)) / 2.0)
+    fades = not candidate.own and candidate.closed_at is None
+    age = abs(new.seen_at - seen.seen_at) / rules.window if fades else 0.0
+    if beyond >= radius or age > 1.0:
+        return None
+    closed_at = candidate.closed_at
+    if closed_at is not None and new.seen_at - closed_at > rules.recurrence_within:
+        return None
+    alike = _NO_WORDS if candidate.likeness is None else min(1.0, candidate.likeness / _ALIKE_ENOUGH)
+    score = WORDS * alike + PLACE * (1.0 - beyond / radius) + TIME * (1.0 - age)
+    return Match(candidate, apart, score, new.category == seen.category)
+
+
+def judge(
+    new: Sighting,
+    matches: Iterable[Match],
+    *,
+    city: City,
+    only_suggest: bool = False,
+    may_join: Callable[[str], bool] = lambda case_id: True,
+) -> Verdict:
+    """What becomes of the report.
+
+    `only_suggest`: it says that life is in danger, so it never goes under in another case. `may_join`:
+    whether the router holds that case; one that it does not hold is only suggested.
+    """
+    rules = city.duplicates
+    best: dict[str, Match] = {}
+    for one in sorted(matches, key=lambda one: (-one.score, one.distance_m, one.candidate.case_id)):
+        best.setdefault(one.candidate.case_id, one)
+    likely = [one for one in best.values() if one.score >= rules.suggest_score]
+    sure = [
+        one for one in likely if not only_suggest and one.score >= rules.attach_score and one.same_category
+    ]
+    for one in sure:
+        if one.candidate.closed_at is None and may_join(one.candidate.case_id):
+            return Urge(_like(one)) if one.candidate.own else Attach(_like(one))
+    gone_again = [one for one in sure if one.candidate.closed_at and new.seen_at > one.candidate.closed_at]
+    for one in gone_again:
+        if _may_reopen(one, new, city) and may_join(one.candidate.case_id):
+            return Reopen(_like(one))
+    # a sighting from before the closing tells of what may be mended since: people look
+    open_or_late = [one for one in likely if one not in gone_again and _still_matters(one, new)]
+    suggested = tuple(_like(one) for one in open_or_late[:MOST_SUGGESTED])
+    if gone_again:
+        return Recurrence(_like(gone_again[0]), suggested)
+    return Suggest(suggested) if suggested else None
+
+
+def _still_matters(one: Match, new: Sighting) -> bool:
+    closed_at = one.candidate.closed_at
+    return closed_at is None or new.seen_at <= closed_at
+
+
+def _may_reopen(one: Match, new: Sighting, city: City) -> bool:
+    """What comes and goes, such as a parked car, is another one next time."""
+    category = city.categories.get(new.category or "")
+    closed_at, within = one.candidate.closed_at, city.policy.reopen_within
+    if closed_at is None or category is None or category.transient:
+        return False
+    until, _ = city.working_time(within.calendar).due(within, closed_at)
+    return new.seen_at <= until
+
+
+def _like(one: Match) -> Likeness:
+    return Likeness(
+        case_id=one.candidate.case_id, score=round(one.score, 2), distance_m=round(one.distance_m, 1)
+    )
