@@ -16,6 +16,7 @@ import asyncpg
 
 from services.adapters import city_book
 from services.adapters.areas import Areas
+from services.adapters.duplicate_rows import Sightings
 from services.adapters.postgres import CONNECT_SECONDS, LOST, describe, load_sql
 from services.adapters.rows import (
     CASES,
@@ -147,6 +148,7 @@ class Transaction:
     ) -> None:
         self._conn = conn
         self._cities = cities
+        self.sightings = Sightings(conn)
 
     async def lock_progress(self, partitions: Sequence[tuple[str, int]]) -> None:
         topics, numbers = columns(sorted(partitions), 2)

@@ -17,17 +17,20 @@ from services.adapters import metrics, rows
 from services.adapters.areas import Areas
 from services.adapters.book import BadData, Book, CityRead, Transaction
 from services.adapters.clock import Clock
+from services.adapters.duplicate_rows import SIGHTINGS
 from services.domain import ids
 from services.domain.case import Case
 from services.domain.city import City
+from services.domain.duplicates import Attach, Recurrence, Reopen, Suggest, Urge
 from services.domain.events import Event
-from services.domain.filing import Known, file_report
+from services.domain.filing import Known, add_report, file_report
 from services.domain.geo import Point
 from services.domain.messages import AttachCase, CaseCommand, Content, DeadLetter, Outcome, SubmitReport
-from services.domain.place import place
+from services.domain.place import Place, place
 from services.domain.report_homes import new_home
 from services.domain.settling import Settled, settle
 from services.router.reading import Read, dead_letter
+from services.router.repeats import Repeats
 
 _AHEAD = timedelta(seconds=2)
 
@@ -81,6 +84,7 @@ class _Work:
         self._contents: list[tuple[Any, ...]] = []
         self._words: list[tuple[Any, ...]] = []
         self._filed: list[Case] = []
+        self._repeats: Repeats
 
     async def run(self, book: Book) -> Settlement:
         first: dict[str, Read] = {}
@@ -92,7 +96,10 @@ class _Work:
         async with book.transaction() as tx:
             await tx.lock_progress(list(next_offsets))  # (b)
             city, areas = await tx.active_city()
-            named = {case_id for r in first.values() for case_id in _named(r)}
+            repeats = self._repeats = Repeats(city, self._secret)
+            await repeats.look(tx.sightings, first.values())
+            named = {case_id for r in first.values() for case_id in _named(r.message)}
+            named.update(repeats.targets())
             self._before = await _locked(tx, named)  # (c), (d)
             self._after = dict(self._before)
             earlier = await tx.outcomes(list(first))
@@ -139,9 +146,9 @@ class _Work:
             point=point,
             accuracy_m=content.location.accuracy_m if content.location else None,
         )
-        known = Known(danger=city.policy.danger(content.text))
-        settled = file_report(report, place=stands, city=city, now=now, known=known)
+        settled = self._begun(report, stands, now, city, danger=city.policy.danger(content.text))
         case = settled.case
+        self._repeats.filed(report.report_id, case, joined=case.case_id in self._after)
         self._reports.append(
             (
                 report.report_id,
@@ -159,8 +166,32 @@ class _Work:
         )
         if content != Content():
             self._contents.append(content_row(report.report_id, content, point))
-        self._filed.append(case)
+        if case.case_id not in self._after:
+            self._filed.append(case)
         self._take(report.report_id, settled, now)
+
+    def _begun(
+        self, report: SubmitReport, stands: Place, now: datetime, city: City, *, danger: bool
+    ) -> Settled:
+        """A case of its own, or what the report makes of the case whose problem it repeats."""
+        verdict = self._repeats.verdict(report.report_id, stands, now, self._after)
+        if isinstance(verdict, Urge | Attach | Reopen):
+            case = self._after[verdict.like.case_id]
+            return add_report(
+                report,
+                case,
+                likeness=verdict.like,
+                same_reporter=isinstance(verdict, Urge),
+                now=now,
+                city=city,
+                others=self._relatives(case, set()),
+            )
+        known = Known(
+            danger=danger,
+            like=verdict.suggested if isinstance(verdict, Suggest | Recurrence) else (),
+            recurrence_of=verdict.like.case_id if isinstance(verdict, Recurrence) else None,
+        )
+        return file_report(report, place=stands, city=city, now=now, known=known)
 
     def _command(self, command: CaseCommand, content: Content, now: datetime, city: City) -> None:
         case = self._after.get(command.case_id)
@@ -184,10 +215,11 @@ class _Work:
 
     def _near(self, case: Case, command: CaseCommand) -> dict[str, Case]:
         """The other cases that the command names or that may change with this one."""
+        return self._relatives(case, set(_named(command)))
+
+    def _relatives(self, case: Case, named: set[str]) -> dict[str, Case]:
         near: dict[str, Case] = {}
-        wanted = set(case.relatives)
-        if isinstance(command.payload, AttachCase):
-            wanted.add(command.payload.to_case_id)
+        wanted = named | case.relatives
         while wanted:
             found = {one: self._after[one] for one in wanted if one in self._after and one != case.case_id}
             near |= found
@@ -220,13 +252,17 @@ class _Work:
             changed_at=self._clock.now(),
         )
         await tx.insert("reports", rows.REPORTS, self._reports)
-        await tx.move_reports(dict(home for event in self._events if (home := new_home(event)) is not None))
+        homes = dict(home for event in self._events if (home := new_home(event)) is not None)
+        await tx.move_reports(homes)
         private = [row[0] for row in (*self._contents, *self._words)]
         erased = await tx.erased(private) if private else set()
         contents = [row for row in self._contents if row[0] not in erased]
         await tx.insert("report_contents", rows.REPORT_CONTENTS, contents, schema="private")
         words = [row for row in self._words if row[0] not in erased]
         await tx.insert("command_words", rows.COMMAND_WORDS, words, schema="private")
+        sightings = [row for row in self._repeats.rows if row[1] not in erased]
+        await tx.insert("sightings", SIGHTINGS, sightings, schema="private")
+        await self._repeats.follow(tx.sightings, self._before, self._after, homes)
 
     def _count(self, city: City) -> None:
         for ended, count in Counter((o.outcome, o.code or "") for o in self._outcomes).items():
@@ -238,11 +274,11 @@ class _Work:
             metrics.cases_filed_total.labels(*labels).inc(count)
 
 
-def _named(read: Read) -> Iterator[str]:
-    if isinstance(read.message, CaseCommand):
-        yield read.message.case_id
-        if isinstance(read.message.payload, AttachCase):
-            yield read.message.payload.to_case_id
+def _named(message: SubmitReport | CaseCommand) -> Iterator[str]:
+    if isinstance(message, CaseCommand):
+        yield message.case_id
+        if isinstance(message.payload, AttachCase):
+            yield message.payload.to_case_id
 
 
 async def _locked(tx: Transaction, named: set[str]) -> dict[str, Case]:

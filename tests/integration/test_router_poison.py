@@ -248,7 +248,7 @@ DATA: dict[str, Callable[[Inbox, str], Incoming]] = {
     "a category": lambda inbox, case: inbox.report(NUL),
     "a hub": lambda inbox, case: inbox.report(hub_code=NUL),
     "a command's words": lambda inbox, case: inbox.command(case, "comment", WORKS, words=NUL),
-    "an actor": lambda inbox, case: inbox.command(case, "comment", Actor(ref=NUL, roles=("reporter",))),
+    "an actor": lambda inbox, case: inbox.command(case, "comment", replace(dispatcher("T1"), ref=NUL)),
     "a unit": lambda inbox, case: inbox.command(
         case, "submit_resolution", replace(WORKS, ref=NUL), outcome="fixed"
     ),
