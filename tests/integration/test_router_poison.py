@@ -18,7 +18,7 @@ from services.adapters import codec
 from services.adapters.clock import Clock
 from services.domain.messages import SYSTEM_ACTOR, Actor, Content, Location, SubmitReport
 from services.router.reading import Incoming
-from tests.domain.small_case import T0, WORKS, at
+from tests.domain.small_case import T0, WORKS, at, dispatcher
 from tests.integration import one_database
 from tests.integration.router_desk import (
     KEYS,
