@@ -43,7 +43,7 @@ async def test_a_case_is_filed_and_another_declined_by_keyboard(visit: OpenVisit
     await keys.press("j")
     await keys.press("k")
     await keys.press("f")
-    category = page.get_by_label("类别", exact=True)
+    category = page.get_by_role("combobox", name="类别")
     await expect(category).to_be_focused()
     await category.select_option(label="路面破损/沙化/坑洼")
     await tab_to(page, page.get_by_role("button", name="确定", exact=True))
@@ -52,7 +52,7 @@ async def test_a_case_is_filed_and_another_declined_by_keyboard(visit: OpenVisit
     await expect(page.get_by_role("heading", level=1)).to_contain_text("待研判 1 件")
 
     await keys.press("d")
-    await page.get_by_label("原因", exact=True).select_option(label="不在本区范围内")
+    await page.get_by_role("combobox", name="原因").select_option(label="不在本区范围内")
     await tab_to(page, page.get_by_role("button", name="确定", exact=True))
     await keys.press("Enter")
     await expect(page.get_by_text("没有需要研判的案件。")).to_be_visible()

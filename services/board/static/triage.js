@@ -10,7 +10,7 @@ import { drawMap } from './map.js'
 
 // One key for each of the decisions that are made here all day.
 const KEYS = { f: 'file_case', i: 'request_info', d: 'decline', r: 'redirect', a: 'attach' }
-const view = { items: [], chosen: null, seen: null, next: null, cursors: [null] }
+const view = { items: [], chosen: null, seen: null, next: null, cursors: [null], wish: null }
 let told = () => {}
 
 const waiting = (it) => it.dues.find((due) => ['triage', 'info'].includes(due.stage) && !due.met_at && !due.closed_at)
@@ -58,7 +58,7 @@ async function read() {
 
 function choose(id) {
   view.chosen = id
-  view.seen = null
+  view.seen = view.wish = null
   $('result').replaceChildren()
   show()
   return work()
@@ -79,11 +79,19 @@ async function work() {
   $('told').replaceChildren(reports(it, body.reports))
   $('buttons').replaceChildren(...actionButtons(it, open))
   closeForm((type) => it.allowed.includes(type) && $('form').firstChild.dataset.case === id)
+  grant()
   drawMap($('map'), it, at)
   const alike = await suggestions(body, (other) => [
     it.allowed.includes('attach') && h('button', { onclick: () => open('attach', other) }, t('same')),
     it.allowed.includes('file_case') && h('button', { onclick: () => open('file_case') }, t('not_the_same'))])
   if (view.seen === it) $('suggested').replaceChildren(...alike)
+}
+
+/** A key may come before the case that it is for has been read. */
+function grant() {
+  if (!view.wish || !view.seen) return
+  if (view.seen.allowed.includes(view.wish)) open(view.wish)
+  view.wish = null
 }
 
 function open(type, given) {
@@ -105,9 +113,10 @@ addEventListener('keydown', (event) => {
     const to = view.items[Math.max(0, Math.min(at + step, view.items.length - 1))]
     if (to) choose(to.case_id)
     $('rows').querySelector('[aria-current]')?.focus()
-  } else if (view.seen?.allowed.includes(KEYS[event.key])) {
+  } else if (KEYS[event.key]) {
     event.preventDefault()
-    open(KEYS[event.key])
+    view.wish = KEYS[event.key]
+    grant()
   }
 })
 
