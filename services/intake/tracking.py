@@ -109,6 +109,7 @@ async def _shown(
         "tracking.html",
         status_code=status_code,
         status=status,
+        version=version,
         steps=STEPS,
         step=STEPS.index(name) if name in STEPS else None,
         late=late,

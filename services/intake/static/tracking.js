@@ -6,7 +6,6 @@ const LIVELY_MS = 60000 // so long after a change or a word of the reporter's
 const TIMEOUT_MS = 12000
 
 const shown = () => document.getElementById('tracking')
-let version = null
 let livelyUntil = Date.now() + LIVELY_MS
 let sending = false
 
@@ -34,14 +33,13 @@ const parsed = async (answer) => new DOMParser().parseFromString(await answer.te
 async function freshen() {
   if (document.hidden || isWriting()) return
   try {
-    const headers = version ? { 'If-None-Match': version } : {}
+    const headers = { 'If-None-Match': `"${shown().dataset.version}"` }
     const answer = await fetch(location.pathname, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
     if (answer.status !== 304) {
       if (!answer.ok) throw new Error(answer.status)
       const page = await parsed(answer)
       if (isWriting()) return
-      if (version) livelyUntil = Date.now() + LIVELY_MS
-      version = answer.headers.get('ETag')
+      livelyUntil = Date.now() + LIVELY_MS
       swap(page)
     }
     document.getElementById('stale').hidden = true
@@ -77,10 +75,7 @@ async function send(form) {
   const note = page.getElementById('said')
   if (!note || note.hidden) throw new Error(answer.status)
   livelyUntil = Date.now() + LIVELY_MS
-  if (page.getElementById('tracking')) {
-    version = answer.headers.get('ETag')
-    swap(page)
-  }
+  if (page.getElementById('tracking')) swap(page)
   tell(note.textContent, !answer.ok)
 }
 
