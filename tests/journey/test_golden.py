@@ -5,15 +5,19 @@ They run in the order of time, from Tuesday 24 November 2026, 09:30; every insta
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
 
 from tests.console_run import make_data_folder
+from tests.harness import book
+from tests.harness.doors import Intake
 from tests.harness.moved_clock import MovedClock, local
-from tests.harness.stack import Stack, running_stack
+from tests.harness.stack import Stack, running_stack, until
 from tests.journey.people import COMMUNITY, DISTRICT, TOWN, Json, in_town
+from tests.journey.wuzhong import cell_of, rows
 
 pytestmark = pytest.mark.timeout(120)
 BEGINNING = "2026-11-24 09:30"
@@ -138,6 +142,58 @@ async def test_3_a_pothole_that_is_a_hollow_culvert(moved: Moved) -> None:
             if e["type"] == "SlaBreached" and e["payload"]["clock"] == "owner"
         ]
         assert late == ["report_in:traffic_police@" + DISTRICT, "resolve"], "made safe in time, mended late"
+
+
+PROBLEMS = 24
+REPORTS = 60
+SAID = "路边堆了一大堆暴露垃圾，味道很大，一直没有人来清理"
+
+
+async def test_6_an_hour_of_typhoon(moved: Moved) -> None:
+    """Sixty reports of 24 problems at once, a router killed among them: none lost, no case twice."""
+    stack, clock = moved
+    clock.at_least(local("2026-12-07 10:00"))
+    spots = [(float(hub["lon"]), float(hub["lat"])) for hub in rows("hubs") if hub["level"] == "3"]
+    spots = [spot for spot in spots if cell_of(spot)][:PROBLEMS]
+    assert len(spots) == PROBLEMS
+    before = await book.value(stack.database_url, "SELECT count(*) AS n FROM cases")
+
+    async with Intake(stack.url("intake")) as intake:
+
+        async def report(number: int) -> str:
+            lon, lat = spots[number % PROBLEMS]
+            at = {"lon": lon, "lat": lat, "datum": "WGS84", "accuracy_m": 10}
+            body = {"channel": "resident", "category": "exposed_garbage", "text": SAID, "location": at}
+            return str((await intake.report(body))["report_id"])
+
+        ids = [report(number) for number in range(REPORTS)]
+        half = await asyncio.gather(*ids[: REPORTS // 2])
+        stack.kill("router")
+        reported = {*half, *await asyncio.gather(*ids[REPORTS // 2 :])}
+    assert len(reported) == REPORTS
+
+    async def all_filed() -> bool:
+        question = "SELECT count(*) AS n FROM reports WHERE report_id = ANY ($1::uuid[])"
+        return bool(await book.value(stack.database_url, question, [*reported]) == REPORTS)
+
+    await until(all_filed, 30, "sixty reports in the book")
+    home = "SELECT DISTINCT case_id FROM reports WHERE report_id = ANY ($1::uuid[])"
+    cases = [row["case_id"] for row in await book.rows(stack.database_url, home, [*reported])]
+    assert len(cases) == PROBLEMS
+    assert await book.value(stack.database_url, "SELECT count(*) AS n FROM cases") == before + PROBLEMS
+    counted = "SELECT sum(report_count) AS n FROM cases WHERE case_id = ANY ($1::uuid[])"
+    assert await book.value(stack.database_url, counted, cases) == REPORTS
+    # an hour of OPS to accept: every case breaches, and each of them once
+    clock.at_least(local("2026-12-07 11:30"))
+    breached = """SELECT case_id, count(*) AS n FROM events
+        WHERE case_id = ANY ($1::uuid[]) AND type = 'SlaBreached' AND payload ->> 'stage' = 'accept'
+        GROUP BY case_id"""
+
+    async def all_late() -> bool:
+        return len(await book.rows(stack.database_url, breached, cases)) == PROBLEMS
+
+    await until(all_late, 30, "every case is late")
+    assert {row["n"] for row in await book.rows(stack.database_url, breached, cases)} == {1}
 
 
 async def test_7_a_case_that_nobody_wants(moved: Moved) -> None:
