@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.domain.case import Case
-from services.domain.city import City
+from services.domain.city import WAITING_FOR_REPORTER, City
 from services.domain.errors import NotAllowed
 from services.domain.messages import Actor
 
@@ -36,6 +36,12 @@ def stands_above(case: Case, actor: Actor, city: City) -> bool:
     if "supervisor" in actor.roles:
         return any(hub in chain for hub in actor.hubs) and may_read(case, actor, city)
     return directs(case, actor, city) and any(hub in (chain[1:] or chain) for hub in actor.hubs)
+
+
+def may_resume(case: Case, actor: Actor, city: City) -> bool:
+    """Who speaks for the owner; the reporter too, if it is for them that the work stands still."""
+    waited_for = case.side.suspension == WAITING_FOR_REPORTER and is_reporter(case, actor, city)
+    return waited_for or speaks_for_owner(case, actor, city)
 
 
 def may_whistle(case: Case, actor: Actor, city: City) -> bool:

@@ -5,6 +5,7 @@
 - owner: the unit's account, or a dispatcher who directs the case; dispatcher: the latter alone, of the case's
   hub or of one above it; above: a dispatcher of a hub above it, or a supervisor; whistler: a dispatcher who
   directs it from above the place tier
+- resumer: owner, or its reporter who was waited for
 - verifier: access.check_verifier, or its reporter; caller: a callback agent, or its reporter
 - reopener: its reporter, or above; reporter: who holds the tracking code of one of its reports
 - invited: a unit or partner that was whistled for; party: who may read the case, and its reporter
@@ -24,8 +25,8 @@ from services.domain.errors import NotAllowed
 from services.domain.messages import NEEDS_NO_EXPECTED_SEQ, Actor
 
 Who = Literal[
-    "owner", "dispatcher", "above", "whistler", "verifier", "caller", "reopener", "reporter", "invited",
-    "party", "system",
+    "owner", "resumer", "dispatcher", "above", "whistler", "verifier", "caller", "reopener", "reporter",
+    "invited", "party", "system",
 ]  # fmt: skip
 
 
@@ -108,7 +109,7 @@ LIFE: tuple[Move, ...] = (
     Move("suspend",           "dispatcher", ("in_progress",),  "suspended",   "CaseSuspended",        True),
     Move("decide_suspension", "dispatcher", ("in_progress",),  "suspended",   "CaseSuspended",        True),
     Move("decide_suspension", "dispatcher", ("in_progress",),  None,          "SuspensionRefused",    True),
-    Move("resume",            "owner",      ("suspended",),    "in_progress", "CaseResumed",          True),
+    Move("resume",            "resumer",    ("suspended",),    "in_progress", "CaseResumed",          True),
     # the claim, and who looks at it
     Move("submit_resolution", "owner",      ("in_progress",),  "resolved",    "ResolutionSubmitted",  True),
     # in the same decision as the resolution: a claim never waits for somebody to think of a verifier
@@ -197,6 +198,10 @@ _RIGHTS: dict[Who, tuple[Callable[[Case, Actor, City], bool], str]] = {
     "owner": (
         access.speaks_for_owner,
         "only the responsible unit, its hub's dispatcher or a hub above may do this",
+    ),
+    "resumer": (
+        access.may_resume,
+        "only the responsible unit, its dispatchers, or the reporter it waits for may do this",
     ),
     "dispatcher": (access.directs, "only a dispatcher of the case's hub or of a hub above may do this"),
     "above": (access.stands_above, "only a hub above the case's hub or a supervisor may do this"),

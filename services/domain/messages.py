@@ -400,6 +400,7 @@ WORDS: dict[str, tuple[str, bool]] = {
     "decide_extension": ("note", False),
     "suspend": ("note", False),
     "decide_suspension": ("note", False),
+    "resume": ("note", False),
     "submit_resolution": ("note", False),
     "verify_fail": ("reason", True),
     "record_callback": ("note", False),

@@ -14,7 +14,6 @@ from services.domain.life import allowed_commands
 from services.domain.limits import Limit
 from services.domain.messages import (
     Actor,
-    AddComment,
     AddPhotos,
     AppealDecline,
     CallbackAnswer,
@@ -22,6 +21,7 @@ from services.domain.messages import (
     PassVerification,
     RecordCallback,
     ReopenCase,
+    ResumeCase,
     SupplyInfo,
     UrgeCase,
     WithdrawReport,
@@ -96,7 +96,7 @@ def words_of(said: Voice) -> tuple[str, str | None]:
 
 
 def awaits_reporter(case: Case) -> bool:
-    """The unit has stopped because it needs the reporter: what comes now is a comment on the case."""
+    """The unit has stopped because it needs the reporter: what comes now sets it going again."""
     return case.state == "suspended" and case.side.suspension == WAITING_FOR_REPORTER
 
 
@@ -105,7 +105,7 @@ def steps(said: Voice, case: Case) -> Iterator[Step]:
     _, words = words_of(said)
     match said:
         case SupplyInfoBody() if awaits_reporter(case):
-            yield "comment", AddComment(), words
+            yield "resume", ResumeCase(), words
             if said.photos:
                 yield "add_photos", AddPhotos(photos=tuple(said.photos), kind="before"), None
         case SupplyInfoBody():
@@ -144,7 +144,7 @@ def _command_of(word: str, case: Case) -> str:
         case "not_fixed":
             return "verify_fail" if verifying else "reopen"
         case "supply_info" if awaits_reporter(case):
-            return "comment"
+            return "resume"
         case _:
             return word
 

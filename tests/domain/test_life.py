@@ -78,6 +78,8 @@ DISPATCHERS = {"own dispatcher", "dispatcher above"}
 INVITED = {"invited unit", "invited partner"}
 WHO: dict[str, set[str]] = {
     "owner": UNIT | DISPATCHERS,
+    # of a case that stands still for the weather; test_suspensions tells of one that waits for its reporter
+    "resumer": UNIT | DISPATCHERS,
     "unit": UNIT,
     "dispatcher": DISPATCHERS,
     "above": {"dispatcher above", "supervisor", "supervisor above"},
@@ -159,7 +161,7 @@ EXPECTED: dict[str, Rule] = {
     "suspend": Rule("dispatcher", {"in_progress"}, "suspended", "CaseSuspended", True, {"reason": "weather"}),
     "decide_suspension": Rule("dispatcher", {"in_progress"}, "suspended", "CaseSuspended", True,
                               {"approve": True}),
-    "resume": Rule("owner", {"suspended"}, "in_progress", "CaseResumed", True),
+    "resume": Rule("resumer", {"suspended"}, "in_progress", "CaseResumed", True),
     "submit_resolution": Rule("owner", {"in_progress"}, "verifying",
                               "ResolutionSubmitted VerificationAssigned", True, {"outcome": "fixed"}),
     "verify_pass": Rule("verifier", {"verifying"}, "closed", "VerificationPassed", True),

@@ -120,6 +120,13 @@ def test_who_comes_back_after_all_finds_the_clock_where_it_was() -> None:
     )
 
 
+def test_whom_it_waits_for_sets_it_going_again_and_nothing_else() -> None:
+    town, case = suspended(reason="waiting_for_reporter")
+    assert town.do(case, "resume", reporter_of(case), at(3)).state == "in_progress"
+    town, case = suspended()
+    assert told(town.act(case, "resume", reporter_of(case), at(3))) == ("forbidden", None)
+
+
 def test_there_must_be_a_reporter_to_wait_for() -> None:
     """An urgent case stays though its reporter withdrew."""
     town, case = at_work("leak")

@@ -19,7 +19,6 @@ from services.domain.messages import (
     AcceptCase,
     DeclineReport,
     RequestInfo,
-    ResumeCase,
     StartWork,
     SubmitResolution,
     SuspendCase,
@@ -189,10 +188,10 @@ async def test_who_is_waited_for_answers_and_work_goes_on(town: Town) -> None:
     status = await reporter.status()
     assert (status["status"], status["reason"]) == ("suspended", "waiting_for_reporter")
     assert status["allowed"] == ["supply_info", "urge", "withdraw"]
-    assert await reporter.done("supply_info", text="下午在家") == ["CommentAdded"]
-    await reporter.staff(ResumeCase())
-    told = [entry["text"] for entry in (await reporter.status())["history"][-3:]]
-    assert told == ["暂停处理", "您回复了处理单位", "继续处理"]
+    assert await reporter.done("supply_info", text="下午在家") == ["CaseResumed"]
+    assert (await reporter.status())["status"] == "in_progress"
+    told = [entry["text"] for entry in (await reporter.status())["history"][-2:]]
+    assert told == ["暂停处理", "继续处理"]
 
 
 async def test_every_bad_command_names_its_field(town: Town) -> None:
