@@ -65,7 +65,7 @@ async def test_every_page_of_the_board(visit: OpenVisit, town: BusyTown, look: L
     await page.locator("summary").click()
     await judge(board, "case-joint")
     await page.goto(await link.input_value())
-    await expect(page.get_by_role("button", name=words["report in"], exact=True)).to_be_visible()
+    await expect(page.get_by_role("button", name=words["comment"], exact=True)).to_be_visible()
     await judge(board, "partner")
 
     await board.go("board", f"/cases/{town.cases['closed']}")
