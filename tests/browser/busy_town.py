@@ -65,16 +65,20 @@ async def _file(intake: Intake, town: Desk) -> str:
     """Every sample report of the town; the code of the urgent one, which has a photo."""
     bodies = [one["body"] for one in sample_reports() if one["expect"].get("hub_code") == TOWN]
     code = ""
+    codes = []
     for body in bodies:
         answer = await intake.report(body)
+        codes.append(answer["tracking_code"])
         if body.get("category") == URGENT:
             code = answer["tracking_code"]
             await intake.add_photo(code, manhole())
 
     async def filed() -> bool:
-        return len(await town.queue()) == len(bodies)
+        """Each in the book: with a case of its own, or joined to another's."""
+        known = [(await intake.status(one))["status"] for one in codes]
+        return "received" not in known and len(await town.queue(category=URGENT)) > 0
 
-    await until(filed, 20, f"{len(bodies)} cases in the queue")
+    await until(filed, 20, f"{len(bodies)} reports in the book")
     return code
 
 

@@ -18,7 +18,7 @@ WORDS = {
         "comment": "补充说明",
         "triage": "研判台",
         "link": "交给该单位的链接",
-        "report in": "报到",
+        "to look at": "待研判",
     },
     "en": {
         "sign in": "Sign in",
@@ -26,7 +26,7 @@ WORDS = {
         "comment": "Comment",
         "triage": "Triage",
         "link": "Link to hand to this unit",
-        "report in": "Report in",
+        "to look at": "To look at",
     },
 }
 
@@ -55,6 +55,8 @@ async def test_every_page_of_the_board(visit: OpenVisit, town: BusyTown, look: L
     await board.go("board", "/triage")
     await expect(page.get_by_role("heading", level=1)).to_contain_text(words["triage"])
     await expect(page.locator("#work")).to_be_visible()
+    await judge(board, "triage-likely")
+    await page.locator("#rows a").filter(has_text=words["to look at"]).first.click()
     await page.keyboard.press("f")
     await expect(page.locator("#form form")).to_be_visible()
     await judge(board, "triage")
