@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tests.integration.router_desk import Database, Desk, Inbox, load_city, look
 
 TABLES = ("cases", "deadlines", "events", "reports")
 LIVES = 15
+WITH_REPORT = "case_id IN (SELECT case_id FROM reports)"
 
 
 @contextlib.asynccontextmanager
@@ -86,6 +88,14 @@ async def rebuild(*words: str) -> tuple[int, list[str], str]:
     result = await asyncio.to_thread(CliRunner().invoke, app, ["rebuild", *words])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout.splitlines(), result.stderr
+
+
+async def differences() -> list[str]:
+    """What --check complains of, less its last line."""
+    code, lines, _ = await rebuild("--check")
+    assert code == (1 if len(lines) > 1 else 0), lines
+    assert re.search(r"events replayed in [\d.]+ s \([\d,]+ events a second\): ", lines[-1])
+    return lines[:-1]
 
 
 async def contents(db: Database) -> dict[str, list[Any]]:
