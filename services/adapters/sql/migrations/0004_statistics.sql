@@ -26,9 +26,17 @@ RETURN (SELECT ROW (greatest(0, (middle - spread) / scale), least(1, (middle + s
                      1 + 1.959963984540054 ^ 2 / n WHERE n > 0) AS part (middle, spread, scale));
 COMMENT ON FUNCTION statistics.wilson IS '95 % score interval of hits of n; null where n is 0.';
 
+-- LIMIT 1 keeps a lookup by key what it is, whatever the planner thinks of the number of rows. What the case's own
+-- row says of its present cycle is not looked for among the events.
 CREATE VIEW statistics.assignments AS
 SELECT d.case_id, c.number, given.cycle, given.seq,
-       given.hub_code, given.level, given.owner, given.owner_hub_code, turned.category,
+       given.hub_code, given.level, given.owner, given.owner_hub_code,
+       CASE WHEN given.cycle = c.cycle THEN c.category ELSE (
+           SELECT e.payload ->> 'category' FROM events e
+           WHERE e.case_id = d.case_id AND e.cycle <= given.cycle
+             AND e.type IN ('TriageStarted', 'CaseFiled', 'PartFiled', 'CategoryChanged')
+           ORDER BY e.seq DESC LIMIT 1
+       ) END AS category,
        c.place_code, c.state, c.confidential, c.hub_code AS case_hub_code,
        c.resolved_at IS NOT NULL OR c.supervised_level IS NOT NULL AS seen_above,
        given.occurred_at AS assigned_at,
@@ -39,7 +47,6 @@ SELECT d.case_id, c.number, given.cycle, given.seq,
        (d.met_at IS NULL OR d.met_at > d.due_at)
            AND NOT (d.met_at IS NULL AND d.closed_at IS NOT NULL AND d.closed_at < d.due_at) AS missed
 FROM deadlines d
--- LIMIT keeps these lookups what they are, whatever the planner thinks of the number of rows.
 CROSS JOIN LATERAL (SELECT * FROM cases WHERE case_id = d.case_id LIMIT 1) c
 CROSS JOIN LATERAL (
     SELECT e.seq, e.cycle, e.occurred_at, e.payload ->> 'hub_code' AS hub_code, (e.payload ->> 'level')::integer AS level,
@@ -49,21 +56,16 @@ CROSS JOIN LATERAL (
       AND e.type IN ('CaseDispatched', 'ReturnApproved', 'CaseReassigned', 'CaseReopened')
     ORDER BY e.seq DESC LIMIT 1
 ) given
-CROSS JOIN LATERAL (
-    SELECT e.payload ->> 'category' AS category
-    FROM events e
-    WHERE e.case_id = d.case_id AND e.cycle <= given.cycle
-      AND e.type IN ('TriageStarted', 'CaseFiled', 'PartFiled', 'CategoryChanged')
-    ORDER BY e.seq DESC LIMIT 1
-) turned
 WHERE d.clock = 'owner' AND d.stage = 'accept'
   AND NOT (c.state IN ('attached', 'redirected', 'declined', 'withdrawn') AND c.cycle = given.cycle)
-  -- the last that was set in its assignment: the next one belongs to another
-  AND (SELECT coalesce(bool_and(e.type IN ('CaseDispatched', 'ReturnApproved', 'CaseReassigned', 'CaseReopened')), true)
+  -- The last that was set in its assignment: one whose place another has taken is closed and was not met,
+  -- and the next belongs to the same assignment.
+  AND (d.closed_at IS NULL OR d.met_at IS NOT NULL OR (
+       SELECT coalesce(bool_and(e.type IN ('CaseDispatched', 'ReturnApproved', 'CaseReassigned', 'CaseReopened')), true)
        FROM events e
        WHERE e.case_id = d.case_id
          AND e.seq = (SELECT min(l.set_seq) FROM deadlines l
-                      WHERE l.case_id = d.case_id AND l.clock = 'owner' AND l.stage = 'accept' AND l.set_seq > d.set_seq));
+                      WHERE l.case_id = d.case_id AND l.clock = 'owner' AND l.stage = 'accept' AND l.set_seq > d.set_seq)));
 
 COMMENT ON VIEW statistics.assignments IS
     'One row each time a case was given to an owner with a limit to accept it. Cases that ended as merged, redirected, declined or withdrawn are not here.';
@@ -75,12 +77,16 @@ COMMENT ON COLUMN statistics.assignments.case_hub_code IS 'The hub that must act
 
 CREATE VIEW statistics.cycles AS
 SELECT d.case_id, c.number, s.cycle,
-       f.hub_code, f.level, f.owner, f.owner_hub_code, f.category,
+       CASE WHEN s.past THEN f.hub_code ELSE c.hub_code END AS hub_code,
+       CASE WHEN s.past THEN f.level ELSE c.level END AS level,
+       CASE WHEN s.past THEN f.owner ELSE c.owner END AS owner,
+       CASE WHEN s.past THEN f.owner_hub_code ELSE c.owner_hub_code END AS owner_hub_code,
+       CASE WHEN s.past THEN f.category ELSE c.category END AS category,
        c.place_code, c.state, c.confidential, c.hub_code AS case_hub_code,
        c.resolved_at IS NOT NULL OR c.supervised_level IS NOT NULL AS seen_above,
        c.report_id IS NULL AS part,
        d.limit_text,
-       f.dispatched_at,
+       coalesce(f.dispatched_at, f.given_at) AS dispatched_at,
        d.due_at,
        coalesce(d.original_due_at, d.due_at) AS original_due_at,
        d.original_due_at AS moved_from,
@@ -89,13 +95,13 @@ SELECT d.case_id, c.number, s.cycle,
        f.verified, f.unverified,
        f.unverified AND ('x' || left(md5(d.case_id::text || '/' || s.cycle), 7))::bit(28)::integer % 10 = 0 AS sampled,
        (d.met_at IS NULL AND d.closed_at IS NULL) AS open,
-       (c.state = 'suspended' AND c.cycle = s.cycle AND d.due_at > f.suspended_at) AS standing,
+       (NOT s.past AND c.state = 'suspended' AND d.due_at > f.suspended_at) AS standing,
        f.reworks, f.returns, f.extended, f.reopened_at,
        coalesce(f.suspensions, '{}') AS suspensions,
-       make_interval(secs => (coalesce(f.suspended_seconds, 0)
-           + CASE WHEN cardinality(f.suspensions) % 2 = 1 THEN extract(epoch FROM f.suspended_at) ELSE 0 END)::double precision) AS suspended,
+       CASE WHEN f.suspensions IS NULL THEN interval '0' ELSE make_interval(secs => (f.suspended_seconds
+           + CASE WHEN cardinality(f.suspensions) % 2 = 1 THEN extract(epoch FROM f.suspended_at) ELSE 0 END)::double precision) END AS suspended,
        said.answer, said.satisfaction, said.answered_by,
-       EXISTS (
+       f.closed_at IS NOT NULL AND EXISTS (
            SELECT FROM cases r
            WHERE r.side ->> 'recurrence_of' = d.case_id::text
              AND r.state NOT IN ('attached', 'redirected', 'declined', 'withdrawn')
@@ -104,17 +110,22 @@ SELECT d.case_id, c.number, s.cycle,
              AND r.case_id < statistics.first_id(f.closed_at + interval '721 hours')
        ) AS recurred
 FROM deadlines d
-CROSS JOIN LATERAL (SELECT e.cycle FROM events e WHERE e.case_id = d.case_id AND e.seq = d.set_seq LIMIT 1) s
 CROSS JOIN LATERAL (SELECT * FROM cases WHERE case_id = d.case_id LIMIT 1) c
 CROSS JOIN LATERAL (
-    SELECT (array_agg(e.payload ->> 'hub_code' ORDER BY e.seq DESC) FILTER (WHERE w.seated))[1] AS hub_code,
-           (array_agg((e.payload ->> 'level')::integer ORDER BY e.seq DESC) FILTER (WHERE w.seated))[1] AS level,
-           (array_agg(e.payload ->> 'owner' ORDER BY e.seq DESC) FILTER (WHERE w.given))[1] AS owner,
-           (array_agg(e.payload ->> 'owner_hub_code' ORDER BY e.seq DESC) FILTER (WHERE w.given))[1] AS owner_hub_code,
+    -- Most cases have one cycle.
+    SELECT t.cycle, t.cycle < c.cycle AS past
+    FROM (SELECT CASE c.cycle WHEN 1 THEN 1 ELSE (
+              SELECT e.cycle FROM events e WHERE e.case_id = d.case_id AND e.seq = d.set_seq) END AS cycle OFFSET 0) t
+) s
+CROSS JOIN LATERAL (
+    SELECT (array_agg(e.payload ->> 'hub_code' ORDER BY e.seq DESC) FILTER (WHERE s.past AND (w.given OR w.led)))[1] AS hub_code,
+           (array_agg((e.payload ->> 'level')::integer ORDER BY e.seq DESC) FILTER (WHERE s.past AND (w.given OR w.led)))[1] AS level,
+           (array_agg(e.payload ->> 'owner' ORDER BY e.seq DESC) FILTER (WHERE s.past AND w.given))[1] AS owner,
+           (array_agg(e.payload ->> 'owner_hub_code' ORDER BY e.seq DESC) FILTER (WHERE s.past AND w.given))[1] AS owner_hub_code,
            (array_agg(e.payload ->> 'category' ORDER BY e.seq DESC)
-               FILTER (WHERE e.cycle <= s.cycle AND e.type IN ('TriageStarted', 'CaseFiled', 'PartFiled', 'CategoryChanged')))[1] AS category,
-           coalesce(max(e.occurred_at) FILTER (WHERE w.here AND e.type IN ('CaseDispatched', 'CaseReopened')),
-                    min(e.occurred_at) FILTER (WHERE w.given)) AS dispatched_at,
+               FILTER (WHERE s.past AND e.cycle <= s.cycle AND e.type IN ('TriageStarted', 'CaseFiled', 'PartFiled', 'CategoryChanged')))[1] AS category,
+           min(e.occurred_at) FILTER (WHERE w.given) AS given_at,
+           max(e.occurred_at) FILTER (WHERE w.here AND e.type IN ('CaseDispatched', 'CaseReopened')) AS dispatched_at,
            min(e.occurred_at) FILTER (WHERE w.here AND e.type = 'CaseAccepted') AS accepted_at,
            max(e.occurred_at) FILTER (WHERE w.here AND e.type = 'ResolutionSubmitted') AS resolved_at,
            (array_agg(e.payload ->> 'outcome' ORDER BY e.seq DESC) FILTER (WHERE w.here AND e.type = 'ResolutionSubmitted'))[1] AS outcome,
@@ -126,20 +137,25 @@ CROSS JOIN LATERAL (
            coalesce(bool_or(e.type = 'ExtensionGranted') FILTER (WHERE w.here), false) AS extended,
            count(*) FILTER (WHERE w.here AND e.type = 'VerificationFailed') AS reworks,
            count(*) FILTER (WHERE w.here AND e.type = 'ReturnRequested') AS returns,
+           count(*) FILTER (WHERE e.type = 'CallbackRecorded' OR starts_with(e.actor_ref, 'report:')) AS spoken,
            min(e.occurred_at) FILTER (WHERE e.cycle > s.cycle) AS reopened_at,
            min(e.seq) FILTER (WHERE e.cycle > s.cycle) AS next_seq,
            max(e.occurred_at) FILTER (WHERE w.here AND e.type = 'CaseSuspended') AS suspended_at,
-           array_agg(e.occurred_at ORDER BY e.seq)
-               FILTER (WHERE w.here AND e.type IN ('CaseSuspended', 'CaseResumed', 'NoResponseClosed')) AS suspensions,
+           array_agg(e.occurred_at ORDER BY e.seq) FILTER (WHERE w.here AND w.stood) AS suspensions,
            sum(extract(epoch FROM e.occurred_at) * CASE e.type WHEN 'CaseSuspended' THEN -1 ELSE 1 END)
-               FILTER (WHERE w.here AND e.type IN ('CaseSuspended', 'CaseResumed', 'NoResponseClosed')) AS suspended_seconds
+               FILTER (WHERE w.here AND w.stood) AS suspended_seconds
     FROM events e
     CROSS JOIN LATERAL (
         SELECT e.cycle = s.cycle AS here,
                e.cycle = s.cycle AND e.type IN ('CaseDispatched', 'ReturnApproved', 'CaseReassigned', 'CaseReopened') AS given,
-               e.cycle = s.cycle AND e.type IN ('CaseDispatched', 'ReturnApproved', 'CaseReassigned', 'CaseReopened', 'ProblemTicketOpened') AS seated
+               e.cycle = s.cycle AND e.type = 'ProblemTicketOpened' AS led,
+               e.type IN ('CaseSuspended', 'CaseResumed', 'NoResponseClosed') AS stood
     ) w
     WHERE e.case_id = d.case_id
+      AND e.type IN ('TriageStarted', 'CaseFiled', 'PartFiled', 'CategoryChanged', 'CaseDispatched', 'ReturnRequested', 'ReturnApproved',
+                     'CaseReassigned', 'ProblemTicketOpened', 'CaseAccepted', 'ExtensionGranted', 'CaseSuspended', 'CaseResumed',
+                     'ResolutionSubmitted', 'VerificationPassed', 'VerificationFailed', 'VerificationLapsed', 'NoResponseClosed',
+                     'CallbackRecorded', 'CaseReopened')
 ) f
 LEFT JOIN LATERAL (
     -- The last word of the reporter, or what an agent heard: to verify or to reopen a case says something too.
@@ -148,7 +164,7 @@ LEFT JOIN LATERAL (
            CASE e.type WHEN 'CallbackRecorded' THEN (e.payload ->> 'satisfaction')::integer END AS satisfaction,
            CASE WHEN e.type = 'CallbackRecorded' AND NOT (e.payload ->> 'by_reporter')::boolean THEN 'agent' ELSE 'reporter' END AS answered_by
     FROM events e
-    WHERE f.closed_at IS NOT NULL AND e.case_id = d.case_id
+    WHERE f.closed_at IS NOT NULL AND f.spoken > 0 AND e.case_id = d.case_id
       AND ((e.cycle = s.cycle AND e.type = 'CallbackRecorded'
             AND ((e.payload ->> 'by_reporter')::boolean OR e.actor_ref <> ALL (coalesce(f.handlers, '{}'))))
            OR (e.cycle = s.cycle AND e.type IN ('VerificationPassed', 'VerificationFailed') AND starts_with(e.actor_ref, 'report:'))
@@ -157,15 +173,13 @@ LEFT JOIN LATERAL (
 ) said ON true
 WHERE d.clock = 'owner' AND d.stage = 'resolve'
   AND NOT (c.state IN ('attached', 'redirected', 'declined', 'withdrawn') AND c.cycle = s.cycle)
-  -- the last that was set in its cycle …
-  AND coalesce((SELECT min(l.set_seq) FROM deadlines l
-                WHERE l.case_id = d.case_id AND l.clock = 'owner' AND l.stage = 'resolve' AND l.set_seq > d.set_seq)
-               >= f.next_seq, NOT EXISTS (
-                SELECT FROM deadlines l
-                WHERE l.case_id = d.case_id AND l.clock = 'owner' AND l.stage = 'resolve' AND l.set_seq > d.set_seq))
-  -- … and still a due: merged and taken apart again, the case has none until it is dispatched anew
-  AND (d.closed_at IS NULL OR d.met_at IS NOT NULL OR f.no_response)
-  AND f.owner IS NOT NULL;
+  AND f.given_at IS NOT NULL
+  -- Still a due. One whose place another has taken is closed and was not met; so is that of a case that was merged and
+  -- taken apart again: it has none until it is dispatched anew. And so is the last of a cycle that ended without an answer.
+  AND (d.closed_at IS NULL OR d.met_at IS NOT NULL OR (f.no_response AND NOT EXISTS (
+       SELECT FROM deadlines l
+       WHERE l.case_id = d.case_id AND l.clock = 'owner' AND l.stage = 'resolve' AND l.set_seq > d.set_seq
+         AND (f.next_seq IS NULL OR l.set_seq < f.next_seq))));
 
 COMMENT ON VIEW statistics.cycles IS
     'One row per cycle of a case (dispatch or reopening to closing). Cases that ended as merged, redirected, declined or withdrawn are not here; a part of a decomposed case is a cycle of its own owner.';
