@@ -206,3 +206,17 @@ def parts_in_order_wait_for_each_other(cases: Mapping[str, Case]) -> None:
 
 def nothing_that_has_come_is_left(case: Case, now: datetime) -> None:
     assert [d for d in case.deadlines if d.next_at is not None and d.next_at <= now] == []
+
+
+def consumed(sent: Iterable[Event]) -> dict[str, Case]:
+    """What a consumer keeps that applies n after n-1 and knows what it has seen by (case_id, seq)."""
+    kept: dict[str, Case] = {}
+    waiting: dict[tuple[str, int], Event] = {}
+    for event in sent:
+        waiting[event.case_id, event.seq] = event
+        case = kept.get(event.case_id)
+        seq = case.seq + 1 if case else 1
+        while (after := waiting.get((event.case_id, seq))) is not None:
+            case = kept[event.case_id] = evolve(case, after)
+            seq += 1
+    return kept

@@ -111,6 +111,14 @@ def test_an_extension_that_was_used_is_not_there_a_second_time() -> None:
     assert row(town[parent], "resolve").due_at == at(34)
 
 
+def test_what_the_parts_have_fixed_is_not_undone_by_another_category() -> None:
+    town, parent = at_work()
+    town.split(parent, WORKS, at(1), PAVE, SWEEP)
+    leak = town.do(parent, "set_category", DESK, at(2), category="leak")
+    assert (row(leak, "resolve").due_at, row(leak, "resolve").original_due_at) == (at(35), at(10))
+    assert row(leak, "resolve", "citizen").due_at == at(24)
+
+
 def test_taking_it_apart_mends_no_breach() -> None:
     town, parent = at_work()
     town.wait(at(11))
