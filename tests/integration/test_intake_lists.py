@@ -64,6 +64,8 @@ async def test_another_version_of_the_city_is_taken_up(
         for name in ("categories.csv", "tiles.csv"):
             file = tmp_path / "city" / name
             file.write_text(file.read_text("utf-8").replace("pothole,", "hole,"), "utf-8")
+        settings = tmp_path / "city" / "city.toml"
+        settings.write_text(settings.read_text("utf-8").replace('"pothole"', '"hole"'), "utf-8")
         await load_folder(database_url, tmp_path / "city")
 
         async def taken() -> bool:
