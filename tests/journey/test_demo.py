@@ -175,7 +175,7 @@ async def walk(report: Report, desks: dict[str, Desk], intake: Intake, number: i
 async def test_the_feed_plays_the_same_file_through_the_public_door(stack: Stack) -> None:
     valid = [sample for sample in wuzhong.sample_reports() if sample["expect"]["status"] == 202]
     expected = Counter(sample["expect"]["hub_code"] for sample in valid)
-    before = await cases_by_hub(stack)
+    before = await reports_by_hub(stack)
     command = [sys.executable, "-m", "services.console", "feed", str(SAMPLES)]
     played = await asyncio.to_thread(
         subprocess.run,
@@ -190,12 +190,16 @@ async def test_the_feed_plays_the_same_file_through_the_public_door(stack: Stack
     assert played.returncode == 0, played.stdout + played.stderr
 
     async def all_filed() -> bool:
-        return (await cases_by_hub(stack)).total() == before.total() + len(valid)
+        return (await reports_by_hub(stack)).total() == before.total() + len(valid)
 
-    await until(all_filed, 20, f"{len(valid)} more cases in the book")
-    assert await cases_by_hub(stack) - before == expected
+    await until(all_filed, 20, f"{len(valid)} more reports in the book")
+    assert await reports_by_hub(stack) - before == expected
 
 
-async def cases_by_hub(stack: Stack) -> Counter[str]:
-    rows = await book.rows(stack.database_url, "SELECT hub_code, count(*) AS n FROM cases GROUP BY hub_code")
+async def reports_by_hub(stack: Stack) -> Counter[str]:
+    """Of the case each stands with, which may be that of one like it."""
+    question = (
+        "SELECT c.hub_code, count(*) AS n FROM reports r JOIN cases c USING (case_id) GROUP BY c.hub_code"
+    )
+    rows = await book.rows(stack.database_url, question)
     return Counter({row["hub_code"]: row["n"] for row in rows})
