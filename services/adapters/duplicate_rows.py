@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,34 +13,49 @@ from services.adapters.postgres import load_sql
 from services.adapters.rows import columns
 from services.domain.duplicates import Candidate, Sighting
 from services.domain.geo import EARTH_RADIUS_M, Point
+from services.domain.value import value
 
 SQL: Final = load_sql("duplicates")
 SIGHTINGS: Final = (
     "case_id", "report_id", "band", "family", "lon", "lat", "error_m", "seen_at", "category", "closed_at",
-    "reporter", "compared", "words",
+    "reporter", "compared", "text",
 )  # fmt: skip
+MOST_TEXT: Final = 200
 _BAND_DEG: Final = 0.004
 """445 m: most looks stay within one strip, and a strip is still a small part of a town."""
 _METRES_PER_DEG: Final = math.radians(EARTH_RADIUS_M)
 
 Spot = tuple[int, str]
 """A strip of latitude and a family: where sightings are looked for together."""
+Found = tuple[Candidate, str | None]
+"""What is near, and its text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A look around a point for sightings of these families; `reporter` is who asks, if that is known."""
+@value
+class Look:
+    """Into these strips, so many degrees around a point; by `reporter`, if that is known."""
 
     point: Point
-    reach_m: float
-    families: Sequence[str]
+    spots: tuple[Spot, ...]
+    wide: float
+    high: float
+    category: str | None
     reporter: int | None
 
-    @property
-    def spots(self) -> Iterator[Spot]:
-        reach = self.reach_m / _METRES_PER_DEG
-        bands = range(band_of(self.point[1] - reach), band_of(self.point[1] + reach) + 1)
-        return ((band, family) for family in self.families for band in bands)
+
+def look_around(
+    point: Point, reach_m: float, families: tuple[str, ...], *, category: str | None, reporter: int | None
+) -> Look:
+    lat, high = point[1], reach_m / _METRES_PER_DEG
+    bands = range(band_of(lat - high), band_of(lat + high) + 1)
+    return Look(
+        point=point,
+        spots=tuple((band, family) for family in families for band in bands),
+        wide=high / max(0.01, math.cos(math.radians(lat))),
+        high=high,
+        category=category,
+        reporter=reporter,
+    )
 
 
 def band_of(lat: float) -> int:
@@ -49,20 +63,13 @@ def band_of(lat: float) -> int:
 
 
 def sighting_row(
-    report_id: str,
-    case_id: str,
-    seen: Sighting,
-    *,
-    family: str,
-    category: str,
-    reporter: int | None,
-    compared: bool,
-    words: str | None,
+    report_id: str, seen: Candidate, *, family: str, reporter: int | None, compared: bool, text: str | None
 ) -> tuple[Any, ...]:
-    lon, lat = seen.point
+    it = seen.seen
+    lon, lat = it.point
     return (
-        case_id, report_id, band_of(lat), family, lon, lat, seen.error_m, seen.seen_at, category, None,
-        reporter, compared, words,
+        seen.case_id, report_id, band_of(lat), family, lon, lat, it.error_m, it.seen_at, it.category,
+        seen.closed_at, reporter, compared, text[:MOST_TEXT] if text else None,
     )  # fmt: skip
 
 
@@ -73,18 +80,31 @@ class Sightings:
         self._conn = conn
 
     async def near(
-        self, asked: Sequence[Asked], *, open_since: datetime, closed_since: datetime
-    ) -> list[tuple[int, Candidate, str | None]]:
-        """(number of the look, candidate, its words): all within reach; likeness is not yet known."""
-        boxes = [box for number, one in enumerate(asked) for box in _boxes(number, one)]
-        found = await self._conn.fetch(SQL["sightings_near"], *columns(boxes, 8), open_since, closed_since)
+        self, looks: Iterable[Look], *, open_since: datetime, closed_since: datetime, closed_share: float
+    ) -> list[tuple[int, Found]]:
+        """What lies within reach, each with the number of its look; one's own open problems of any age."""
+        boxes = [
+            (number, band, family, *look.point, look.wide, look.high, look.category, look.reporter)
+            for number, look in enumerate(looks)
+            for band, family in look.spots
+        ]
+        given = *columns(boxes, 9), open_since, closed_since, closed_share**2
         return [
             (
                 number,
-                Candidate(case_id, Sighting(category, (lon, lat), error_m, seen_at), closed_at, own, None),
-                words,
+                (
+                    Candidate(
+                        case_id=case_id,
+                        seen=Sighting(category=category, point=(lon, lat), error_m=error_m, seen_at=seen_at),
+                        closed_at=closed_at,
+                        own=own,
+                    ),
+                    text,
+                ),
             )
-            for number, case_id, category, lon, lat, error_m, seen_at, closed_at, words, own in found
+            for number, case_id, category, lon, lat, error_m, seen_at, closed_at, text, own in (
+                await self._conn.fetch(SQL["sightings_near"], *given)
+            )
         ]
 
     async def move(self, homes: Mapping[str, str], case_ids: Sequence[str]) -> None:
@@ -100,11 +120,3 @@ class Sightings:
     async def remove(self, case_ids: Sequence[str]) -> None:
         if case_ids:
             await self._conn.execute(SQL["delete_sightings"], case_ids)
-
-
-def _boxes(number: int, asked: Asked) -> Iterator[tuple[Any, ...]]:
-    lon, lat = asked.point
-    high = asked.reach_m / _METRES_PER_DEG
-    wide = high / max(0.01, math.cos(math.radians(lat)))
-    for band, family in asked.spots:
-        yield number, band, family, lon, lat, wide, high, asked.reporter

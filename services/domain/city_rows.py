@@ -125,7 +125,9 @@ class CityRows:
             tiles=tuple(row.value for row in self.tiles),
             hotlines={row.value.number: row.value for row in self.hotlines},
             policy=policy_of(said),
-            duplicates=duplicates_of(said[DUPLICATES]),
+            duplicates=duplicates_of(
+                said[DUPLICATES], {row.value.code: row.value.kind for row in self.categories}
+            ),
             grids={row.value.code: row.value for row in self.grids},
         )
 

@@ -29,7 +29,7 @@ _DIGITS: Final = "0-9〇零一二两三四五六七八九十"
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """`families` hold categories by the family's name, `radius_m` metres by a category's kind.
+    """`families` hold categories by the family's name, `radius_m` metres by category, of those in a family.
 
     `numbered`: words of one group count the same things, as in 3 幢, 3 栋. `told_apart`: words of one group
     are different things, as 东门, 西门.
@@ -45,6 +45,8 @@ class Duplicates:
     families: Mapping[str, tuple[str, ...]]
     numbered: tuple[tuple[str, ...], ...]
     told_apart: tuple[frozenset[str], ...]
+    widest_m: Mapping[str, float] = field(init=False, repr=False, compare=False)
+    """By family: the widest radius of its categories."""
     _family_of: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _things: Mapping[str, str] = field(init=False, repr=False, compare=False)
     _number: re.Pattern[str] = field(init=False, repr=False, compare=False)
@@ -54,6 +56,7 @@ class Duplicates:
         things = {word: group[0] for group in self.numbered for word in group}
         words = "|".join(map(re.escape, sorted(things, key=len, reverse=True))) or "(?!)"
         for name, value in (
+            ("widest_m", {of: max(self.radius_m[code] for code in has) for of, has in self.families.items()}),
             ("_family_of", family_of),
             ("_things", things),
             ("_number", re.compile(rf"([{_DIGITS}]+)({words})|([a-z]+)([0-9]+)")),
@@ -70,8 +73,9 @@ class Duplicates:
             yield (self._things[of], number) if of else (prefix, code)
 
 
-def duplicates_of(said: Mapping[str, Any]) -> Duplicates:
-    """From a table in which check_duplicates found nothing wrong."""
+def duplicates_of(said: Mapping[str, Any], kinds: Mapping[str, str]) -> Duplicates:
+    """From a table in which check_duplicates found nothing wrong, and each category's kind."""
+    families = {name: tuple(codes) for name, codes in said["families"].items()}
     return Duplicates(
         window=parse_limit(said["window"]).length,
         recurrence_within=parse_limit(said["recurrence_within"]).length,
@@ -79,8 +83,10 @@ def duplicates_of(said: Mapping[str, Any]) -> Duplicates:
         attach_score=float(said["attach_score"]),
         surge_factor=float(said["surge_factor"]),
         most_error_m=float(said["most_error_m"]),
-        radius_m={kind: float(metres) for kind, metres in said["radius_m"].items()},
-        families={name: tuple(codes) for name, codes in said["families"].items()},
+        radius_m={
+            code: float(said["radius_m"][kinds[code]]) for codes in families.values() for code in codes
+        },
+        families=families,
         numbered=tuple(tuple(words) for words in said["numbered"]),
         told_apart=tuple(frozenset(words) for words in said["told_apart"]),
     )

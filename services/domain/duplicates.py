@@ -19,8 +19,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.domain.city import City
+from services.domain.duplicate_settings import Duplicates
 from services.domain.events import Likeness
 from services.domain.geo import Point, distance_m
+from services.domain.value import value
 
 WORDS, PLACE, TIME = 0.4, 0.3, 0.3
 _ALIKE_ENOUGH: Final = 0.5
@@ -28,7 +30,7 @@ _NO_WORDS: Final = 0.5
 MOST_SUGGESTED: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sighting:
     """What a report says of where and when a problem was; `error_m` is how far its point may be off."""
 
@@ -38,25 +40,22 @@ class Sighting:
     seen_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
-    """A sighting that belongs to a case, and how alike its words are to the new ones; None: one has none.
-
-    `own`: the new report's reporter stands behind that case.
-    """
+    """A sighting that belongs to a case. `own`: the new report's reporter stands behind that case."""
 
     case_id: str
     seen: Sighting
-    closed_at: datetime | None
-    own: bool
-    likeness: float | None
+    closed_at: datetime | None = None
+    own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Match:
-    """A candidate within reach."""
+    """A candidate within reach, and how alike its words are to the new ones."""
 
     candidate: Candidate
+    likeness: float | None
     distance_m: float
     score: float
     same_category: bool
@@ -108,39 +107,55 @@ def seen_at(captured_at: datetime | None, received_at: datetime, window: timedel
     return received_at
 
 
-def radius_m(category: str | None, city: City) -> float:
-    """Of reports of a category; the widest of all where the report names none."""
-    rules = city.duplicates
-    if category is None:
-        return max(rules.radius_m.values(), default=0.0)
-    known = city.categories.get(category)
-    return rules.radius_m.get(known.kind, 0.0) if known else 0.0
+def reach_m(radius: float, error_m: float, rules: Duplicates, *, surge: bool) -> float:
+    """How far off another sighting may stand, at the most, when the new point may be off by `error_m`."""
+    most = rules.most_error_m
+    return radius * (rules.surge_factor if surge else 1.0) + (min(error_m, most) + most) / 2.0
 
 
-def match(new: Sighting, candidate: Candidate, *, city: City, surge: bool = False) -> Match | None:
-    """None beyond the radius or the window, or where the categories are of two families."""
-    rules, seen = city.duplicates, candidate.seen
-    family = rules.family_of(seen.category)
-    if family is None or (new.category is not None and rules.family_of(new.category) != family):
-        return None
-    radius = radius_m(seen.category, city)
-    if new.category is not None:
-        radius = max(radius, radius_m(new.category, city))
+def closed_share(rules: Duplicates) -> float:
+    """The part of that reach within which a closed problem can be sure, were its words the very same."""
+    nearest = min(1.0, max(0.0, (WORDS + PLACE + TIME - rules.attach_score) / PLACE))
+    narrow, most = min(rules.radius_m.values(), default=0.0), rules.most_error_m
+    return (nearest * narrow + most) / (narrow + most)
+
+
+def match(
+    new: Sighting, candidate: Candidate, likeness: float | None, *, rules: Duplicates, surge: bool = False
+) -> Match | None:
+    """None beyond the radius or the window, or where the categories are of two families.
+
+    `likeness` of the words is from 0 to 1; None: one of the two has none.
+    """
+    seen, closed_at = candidate.seen, candidate.closed_at
+    radius = rules.radius_m.get(seen.category or "", 0.0)
+    if new.category is not None and new.category != seen.category:
+        if rules.family_of(new.category) != rules.family_of(seen.category):
+            return None
+        radius = max(radius, rules.radius_m.get(new.category, 0.0))
     if surge:
         radius *= rules.surge_factor
-    apart = distance_m(new.point, seen.point)
-    most = rules.most_error_m
+    apart, most = distance_m(new.point, seen.point), rules.most_error_m
     beyond = max(0.0, apart - (min(new.error_m, most) + min(seen.error_m, most)) / 2.0)
-    fades = not candidate.own and candidate.closed_at is None
-    age = abs(new.seen_at - seen.seen_at) / rules.window if fades else 0.0
-    if beyond >= radius or age > 1.0:
+    if beyond >= radius:
         return None
-    closed_at = candidate.closed_at
-    if closed_at is not None and new.seen_at - closed_at > rules.recurrence_within:
-        return None
-    alike = _NO_WORDS if candidate.likeness is None else min(1.0, candidate.likeness / _ALIKE_ENOUGH)
+    age = 0.0
+    if closed_at is not None:
+        if new.seen_at - closed_at > rules.recurrence_within:
+            return None
+    elif not candidate.own:
+        age = abs(new.seen_at - seen.seen_at) / rules.window
+        if age > 1.0:
+            return None
+    alike = _NO_WORDS if likeness is None else min(1.0, likeness / _ALIKE_ENOUGH)
     score = WORDS * alike + PLACE * (1.0 - beyond / radius) + TIME * (1.0 - age)
-    return Match(candidate, apart, score, new.category == seen.category)
+    return Match(
+        candidate=candidate,
+        likeness=likeness,
+        distance_m=apart,
+        score=score,
+        same_category=new.category == seen.category,
+    )
 
 
 def judge(
@@ -167,19 +182,18 @@ def judge(
     for one in sure:
         if one.candidate.closed_at is None and may_join(one.candidate.case_id):
             return Urge(_like(one)) if one.candidate.own else Attach(_like(one))
-    gone_again = [one for one in sure if one.candidate.closed_at and new.seen_at > one.candidate.closed_at]
-    for one in gone_again:
+    again = [one for one in sure if one.candidate.closed_at and new.seen_at > one.candidate.closed_at]
+    for one in again:
         if _may_reopen(one, new, city) and may_join(one.candidate.case_id):
             return Reopen(_like(one))
-    # a sighting from before the closing tells of what may be mended since: people look
-    open_or_late = [one for one in likely if one not in gone_again and _still_matters(one, new)]
-    suggested = tuple(_like(one) for one in open_or_late[:MOST_SUGGESTED])
-    if gone_again:
-        return Recurrence(_like(gone_again[0]), suggested)
+    suggested = tuple(_like(one) for one in likely if _asks_people(one, new))[:MOST_SUGGESTED]
+    if again:
+        return Recurrence(_like(again[0]), suggested)
     return Suggest(suggested) if suggested else None
 
 
-def _still_matters(one: Match, new: Sighting) -> bool:
+def _asks_people(one: Match, new: Sighting) -> bool:
+    """Of closed problems only those that were closed after it was seen: it may be mended since."""
     closed_at = one.candidate.closed_at
     return closed_at is None or new.seen_at <= closed_at
 

@@ -16,7 +16,7 @@ CREATE TABLE private.sightings (
     closed_at timestamptz,                           -- of the case
     reporter  bigint,                                -- keyed hash of the telephone number
     compared  boolean          NOT NULL,             -- not of a report that joined a case by itself, nor of one too many
-    words     text,
+    text      text,
     PRIMARY KEY (case_id, report_id)                 -- case ids grow with time: new rows come at the end
 ) WITH (fillfactor = 90);
 -- The look around a point: a stretch of one strip or two.
