@@ -85,8 +85,8 @@ def may_read(case: Case, actor: Actor, city: City) -> bool:
         return False
     if not {"dispatcher", "supervisor", "callback_agent", "auditor"} & set(actor.roles):
         return False
-    if case.side.aid_hub_code is not None and case.side.aid_hub_code in actor.hubs:
-        return not case.confidential
+    if case.side.aid_hub_code in actor.hubs and not case.confidential:
+        return True
     if case.confidential:
         seen_by = {case.hub_code}
         if case.resolved_at is not None or case.supervised_level is not None:

@@ -49,10 +49,9 @@ CASE WHEN $5::text IS NOT NULL
      THEN (c.owner = $5 AND c.owner_hub_code = $2)
           OR c.side -> 'invited' @> jsonb_build_array(jsonb_build_object('unit', $5::text, 'hub_code', $2::text, 'partner', false))
      ELSE NOT c.confidential
-          OR (c.side ->> 'aid_hub_code' IS DISTINCT FROM $2
-              AND (c.hub_code = $2
-                   OR ((c.resolved_at IS NOT NULL OR c.supervised_level IS NOT NULL)
-                       AND (c.hub_code = ANY ($3::text[]) OR c.hub_code <> ALL ($4::text[])))))
+          OR c.hub_code = $2
+          OR ((c.resolved_at IS NOT NULL OR c.supervised_level IS NOT NULL)
+              AND (c.hub_code = ANY ($3::text[]) OR c.hub_code <> ALL ($4::text[])))
 END
 AND (NOT $6::boolean OR c.closed_at IS NOT NULL)
 

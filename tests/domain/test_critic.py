@@ -1,0 +1,42 @@
+"""What a fresh pair of eyes found: clocks that could be held, cases that could be forgotten, rights too wide.
+
+`pothole` P3: accept 4 h, on_site 6 h, resolve 10 h; its reporter is waited for 72 h. `fire` is for 119 alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.domain import access
+from services.domain.case import Case
+from tests.domain.small_case import CITY, WORKS, at, dispatcher
+from tests.domain.small_town import (
+    Town,
+)
+
+DESK = dispatcher("T1")
+
+
+def at_work(category: str = "pothole") -> tuple[Town, Case]:
+    town = Town()
+    case = town.report(category)
+    town.do(case, "accept", WORKS)
+    return town, town.do(case, "start_work", WORKS)
+
+
+def waiting() -> tuple[Town, Case]:
+    """Since 2 h; the resolve has 8 h left."""
+    town, case = at_work()
+    return town, town.do(case, "suspend", DESK, at(2), reason="waiting_for_reporter")
+
+
+def test_the_hub_that_gives_aid_still_sees_its_own_confidential_cases() -> None:
+    """A surge of the whole city that T1 helps in has T1's own cases in it."""
+    town = Town()
+    case = town.report("secret")
+    helped = replace(case, side=replace(case.side, aid_hub_code="T1"))
+    assert access.may_read(helped, DESK, CITY)
+    assert not access.may_read(replace(helped, hub_code="T2"), DESK, CITY)
+    assert not access.may_read(helped, dispatcher("C"), CITY)
+    above = replace(helped, side=replace(case.side, aid_hub_code="C"), supervised_level=1)
+    assert access.may_read(above, dispatcher("C"), CITY)
