@@ -279,7 +279,13 @@ def _again(deadline: Deadline, again: ReopenedDue, at: datetime) -> Deadline:
 
 
 def _accepted(case: Case, event: Event, body: Any) -> Changes:
-    return {"accepted_at": event.occurred_at, "deadlines": _meet(case, "accept", event.occurred_at)}
+    """Who accepts does not return it any more: nothing waits for a decision that could not be given."""
+    at = event.occurred_at
+    taken = replace(case, deadlines=_meet(case, "accept", at))
+    if case.side.request is None:
+        return {"accepted_at": at, "deadlines": taken.deadlines}
+    side = replace(case.side, request=None)
+    return {"accepted_at": at, "side": side, "deadlines": _meet(taken, "decision", at)}
 
 
 def _milestone(case: Case, event: Event, body: e.MilestoneReached) -> Changes:

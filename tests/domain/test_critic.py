@@ -12,6 +12,7 @@ from services.domain.case import Case
 from tests.domain.small_case import CITY, WORKS, at, dispatcher
 from tests.domain.small_town import (
     Town,
+    rows,
 )
 
 DESK = dispatcher("T1")
@@ -28,6 +29,17 @@ def waiting() -> tuple[Town, Case]:
     """Since 2 h; the resolve has 8 h left."""
     town, case = at_work()
     return town, town.do(case, "suspend", DESK, at(2), reason="waiting_for_reporter")
+
+
+def test_who_accepts_has_withdrawn_the_wish_to_return() -> None:
+    """Else every later request is told to wait for a decision that nobody can give any more."""
+    town = Town()
+    case = town.report("pothole")
+    town.do(case, "request_return", WORKS, at(0.5), owner="gas")
+    accepted = town.do(case, "accept", WORKS, at(0.6))
+    assert accepted.side.request is None
+    assert [(d.met_at, d.closed_at) for d in rows(accepted, "decision")] == [(at(0.6), None)]
+    assert town.act(case, "request_extension", WORKS, at(0.7), limit="24h C24").refusal is None
 
 
 def test_the_hub_that_gives_aid_still_sees_its_own_confidential_cases() -> None:
