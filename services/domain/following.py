@@ -51,7 +51,7 @@ def _waited(case: Case, body: events.WaitEnded, now: datetime, city: City) -> It
         reason = city.policy.declines.get(NO_RESPONSE)
         yield events.ReportDeclined(reason=NO_RESPONSE, channel=reason.channel if reason else None)
     elif body.stage == SUSPENSION and case.state == "suspended":
-        if case.side.suspension == WAITING_FOR_REPORTER and not case.open_parts:
+        if case.side.suspension == WAITING_FOR_REPORTER and case.reports and not case.open_parts:
             yield events.NoResponseClosed(dues=archive_due(case, city, now))
         else:
             stood = (d for d in case.deadlines if d.open and d.clock == "owner" and d.step is not None)

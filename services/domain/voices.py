@@ -30,8 +30,8 @@ def urge(desk: Desk) -> tuple[Any, ...]:
 
 def supervise(desk: Desk) -> tuple[Any, ...]:
     city = desk.city
-    level = min(city.hubs[hub].level for hub in desk.actor.hubs if hub in city.hubs)
-    return (events.CaseSupervised(to_level=level, reason="by_hand"),)
+    levels = (city.hubs[hub].level for hub in desk.actor.hubs if hub in city.hubs)
+    return (events.CaseSupervised(to_level=min(levels, default=desk.case.level), reason="by_hand"),)
 
 
 def add_photos(desk: Desk) -> tuple[Any, ...]:

@@ -12,7 +12,10 @@ from services.domain.case import Case
 from tests.domain.small_case import CITY, WORKS, at, dispatcher
 from tests.domain.small_town import (
     Town,
+    open_dues,
+    reporter_of,
     rows,
+    with_role,
 )
 
 DESK = dispatcher("T1")
@@ -42,6 +45,30 @@ def test_who_accepts_has_withdrawn_the_wish_to_return() -> None:
     assert town.act(case, "request_extension", WORKS, at(0.7), limit="24h C24").refusal is None
 
 
+def test_an_answer_ends_the_waiting_for_it() -> None:
+    town, case = waiting()
+    answered = town.do(case, "resume", reporter_of(case), at(5))
+    assert open_dues(answered) == {"on_site": at(9), "resolve": at(13)}
+    town.wait(at(74))
+    assert town[case].state == "in_progress"
+
+
+def test_what_others_say_is_no_answer_and_the_weather_waits_for_none() -> None:
+    town, case = waiting()
+    assert town.do(case, "comment", WORKS, at(5)).state == "suspended"
+    town, case = at_work()
+    town.do(case, "suspend", DESK, at(2), reason="weather")
+    assert town.do(case, "comment", reporter_of(case), at(5)).state == "suspended"
+
+
+def test_an_urgent_case_goes_on_when_nobody_is_left_to_answer() -> None:
+    town, case = at_work("leak")
+    town.do(case, "suspend", DESK, at(2), reason="waiting_for_reporter")
+    assert town.do(case, "withdraw", reporter_of(case), at(3)).state == "suspended"
+    town.wait(at(74))
+    assert (town[case].state, town[case].outcome) == ("in_progress", None)
+
+
 def test_the_hub_that_gives_aid_still_sees_its_own_confidential_cases() -> None:
     """A surge of the whole city that T1 helps in has T1's own cases in it."""
     town = Town()
@@ -52,3 +79,10 @@ def test_the_hub_that_gives_aid_still_sees_its_own_confidential_cases() -> None:
     assert not access.may_read(helped, dispatcher("C"), CITY)
     above = replace(helped, side=replace(case.side, aid_hub_code="C"), supervised_level=1)
     assert access.may_read(above, dispatcher("C"), CITY)
+
+
+def test_a_supervisor_whose_hub_is_gone_is_no_error() -> None:
+    town = Town()
+    case = replace(town.report("pothole"), hub_code="gone")
+    town.cases[case.case_id] = case
+    assert town.do(case, "supervise", with_role("supervisor", "gone")).supervised_level == 2
