@@ -46,6 +46,8 @@ def _part(desk: Desk, one: WantedPart, index: int, begins: bool) -> tuple[Part, 
     if category not in city.categories:
         raise NotAllowed("invalid", "is not a category of the city", f"parts[{index}].category")
     rules = city.categories[category]
+    if rules.redirect is not None:
+        raise NotAllowed("invalid", "nobody here works on this", f"parts[{index}].category")
     secret = case.confidential or rules.confidential
     child_id = ids.case_id(desk.now, f"{desk.command.command_id}:{index}")
     number = f"{case.number}.{len(case.side.parts) + index + 1}"

@@ -158,6 +158,8 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
     case, city = desk.case, desk.city
     if desk.wanted.category not in city.categories:
         raise NotAllowed("invalid", "is not a category of the city", "category")
+    if city.categories[desk.wanted.category].redirect is not None:
+        raise NotAllowed("invalid", "nobody here works on this: redirect it to its hotline", "category")
     stands = Place(
         case.place_code or case.hub_code, case.place_code, case.location_quality, grid_code=case.grid_code
     )

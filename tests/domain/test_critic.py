@@ -9,12 +9,15 @@ from dataclasses import replace
 
 from services.domain import access
 from services.domain.case import Case
+from services.domain.messages import WantedPart
 from tests.domain.small_case import CITY, WORKS, at, dispatcher
 from tests.domain.small_town import (
     Town,
     open_dues,
     reporter_of,
+    row,
     rows,
+    told,
     with_role,
 )
 
@@ -67,6 +70,20 @@ def test_an_urgent_case_goes_on_when_nobody_is_left_to_answer() -> None:
     assert town.do(case, "withdraw", reporter_of(case), at(3)).state == "suspended"
     town.wait(at(74))
     assert (town[case].state, town[case].outcome) == ("in_progress", None)
+
+
+def test_what_nobody_here_works_on_is_not_filed() -> None:
+    """Such a case would have no clock at all."""
+    town = Town()
+    case = town.report(None)
+    assert told(town.act(case, "file_case", DESK, category="fire")) == ("invalid", "category")
+    assert row(town[case], "triage").next_at is not None
+
+
+def test_what_nobody_here_works_on_is_no_part() -> None:
+    town, case = at_work()
+    parts = (WantedPart(owner="works"), WantedPart(owner="works", category="fire"))
+    assert told(town.act(case, "split", WORKS, parts=parts)) == ("invalid", "parts[1].category")
 
 
 def test_the_hub_that_gives_aid_still_sees_its_own_confidential_cases() -> None:

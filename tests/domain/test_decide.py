@@ -293,10 +293,9 @@ def test_a_case_that_somebody_gave_to_a_unit_is_no_longer_unrouted() -> None:
 
 
 def without_dues() -> Case:
-    """Filed by people although nobody here works on fires."""
-    case = done(filed("fire").case, "file_case", dispatcher("C"), T0, category="fire")
-    assert (case.state, open_rows(case)) == ("dispatched", [])
-    return case
+    """Filed as a fire before that was refused: nobody here works on fires, so no clock was set."""
+    seat = {"hub_code": "C", "level": 1, "owner": "city_desk", "owner_hub_code": "C"}
+    return replace(filed().case, **seat, category="fire", priority="P1", deadlines=())
 
 
 def test_a_reassigned_case_without_dues_sets_none() -> None:
