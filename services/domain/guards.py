@@ -65,6 +65,16 @@ def _no_open_parts(case: Case, actor: Actor, city: City) -> str | None:
     return None
 
 
+def _verify_pass(case: Case, actor: Actor, city: City) -> str | None:
+    """Else a claim is confirmed by whoever sends a report like it afterwards."""
+    report_id = actor.ref.removeprefix("report:")
+    came = next((one.added_at for one in case.side.attached if one.report_id == report_id), None)
+    late = came is not None and case.resolved_at is not None and came >= case.resolved_at
+    if "reporter" in actor.roles and late and report_id != case.report_id:
+        return "a report that came after the claim may not confirm it"
+    return _no_open_parts(case, actor, city)
+
+
 def _attach(case: Case, actor: Actor, city: City) -> str | None:
     if case.confidential:
         return "a confidential case is never merged"
@@ -106,6 +116,7 @@ def _record_callback(case: Case, actor: Actor, city: City) -> str | None:
 
 
 _GUARDS: dict[str, Guard] = {
+    "request_info": lambda case, actor, city: None if case.reports else "there is no reporter to ask",
     "request_return": _request_return,
     "decide_return": _decide_return,
     "request_extension": _request_extension,
@@ -113,7 +124,7 @@ _GUARDS: dict[str, Guard] = {
     "suspend": lambda case, actor, city: _nothing_asked(case),
     "decide_suspension": _asked("suspension"),
     "submit_resolution": _no_open_parts,
-    "verify_pass": _no_open_parts,
+    "verify_pass": _verify_pass,
     "attach": _attach,
     "detach": _detach,
     "appeal": _appeal,

@@ -13,6 +13,7 @@ from services.domain.messages import WantedPart
 from tests.domain.small_case import CITY, WORKS, at, dispatcher
 from tests.domain.small_town import (
     Town,
+    by_report,
     open_dues,
     reporter_of,
     row,
@@ -72,6 +73,14 @@ def test_an_urgent_case_goes_on_when_nobody_is_left_to_answer() -> None:
     assert (town[case].state, town[case].outcome) == ("in_progress", None)
 
 
+def test_nobody_is_asked_where_no_reporter_is_left() -> None:
+    """Else a danger that stays though its reporter withdrew is declined for want of an answer."""
+    town = Town()
+    case = town.report("fire")
+    assert town.do(case, "withdraw", reporter_of(case)).state == "triaging"
+    assert told(town.act(case, "request_info", dispatcher("C"))) == ("not_allowed", None)
+
+
 def test_what_nobody_here_works_on_is_not_filed() -> None:
     """Such a case would have no clock at all."""
     town = Town()
@@ -84,6 +93,18 @@ def test_what_nobody_here_works_on_is_no_part() -> None:
     town, case = at_work()
     parts = (WantedPart(owner="works"), WantedPart(owner="works", category="fire"))
     assert told(town.act(case, "split", WORKS, parts=parts)) == ("invalid", "parts[1].category")
+
+
+def test_a_report_that_came_after_the_claim_does_not_confirm_it() -> None:
+    """The handler could send it. That it is not fixed anybody may say."""
+    town, case = at_work()
+    before = town.join(case, at(0.5)).case.reports[-1]
+    town.do(case, "submit_resolution", WORKS, at(1), outcome="fixed")
+    after = town.join(case, at(1.1)).case.reports[-1]
+    assert told(town.act(case, "verify_pass", by_report(after), at(1.2))) == ("not_allowed", None)
+    failed = Town(town[case])
+    assert failed.do(case, "verify_fail", by_report(after), at(1.2)).state == "rework"
+    assert town.do(case, "verify_pass", by_report(before), at(1.2)).state == "closed"
 
 
 def test_the_hub_that_gives_aid_still_sees_its_own_confidential_cases() -> None:
