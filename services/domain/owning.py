@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from services.domain import clocks, events
+from services.domain.case import Case
 from services.domain.city import LAST_STAGE
 from services.domain.deciding import DECISION, Desk, Seat, again, handed_over, limits_of, reset, seat_for
 from services.domain.errors import NotAllowed
@@ -64,12 +65,16 @@ def force_assign(desk: Desk) -> tuple[Any, ...]:
 def _reassigned(desk: Desk, *, forced: bool) -> tuple[Any, ...]:
     case = desk.case
     seat = seat_for(desk, desk.wanted.owner, desk.wanted.hub_code)
+    dues = handed_over(desk)
     if not forced:
         _is_another(desk, seat)
+    elif case.side.forced and _is_same(case, seat):
+        # a second time: what runs for this owner runs on
+        dues = tuple(due for due in dues if case.open_deadline(due.clock, due.stage) is None)
     return (
         events.CaseReassigned(
             **seat.fields(),
-            dues=handed_over(desk),
+            dues=dues,
             from_hub_code=case.hub_code,
             from_owner=case.owner,
             forced=forced,
@@ -86,13 +91,18 @@ def _another(desk: Desk, owner: str, hub_code: str | None) -> Seat:
 def _is_another(desk: Desk, seat: Seat) -> None:
     """Else the present owner would be given a fresh accept limit again and again."""
     case = desk.case
-    if (seat.owner, seat.owner_hub_code, seat.hub_code) == (case.owner, case.owner_hub_code, case.hub_code):
+    if _is_same(case, seat):
         raise NotAllowed(
             "invalid",
             f"the case is already with {seat.owner} of {seat.owner_hub_code}: name another unit or hub,"
             " or let this one go on",
             "owner",
         )
+
+
+def _is_same(case: Case, seat: Seat) -> bool:
+    held = case.owner, case.owner_hub_code, case.hub_code
+    return (seat.owner, seat.owner_hub_code, seat.hub_code) == held
 
 
 def set_variant(desk: Desk) -> tuple[Any, ...]:
