@@ -12,13 +12,14 @@ from services.domain.case import NEVER, Case
 from services.domain.messages import Actor
 from services.domain.place import Place
 from tests.domain.small_case import (
+    COUNTABLE,
     GUARD_OF_V11,
     IN_V11,
     T0,
     WORKS,
     act,
     at,
-    changed,
+    city_of,
     claimed,
     dispatcher,
     done,
@@ -294,8 +295,8 @@ def test_a_case_that_somebody_gave_to_a_unit_is_no_longer_unrouted() -> None:
 
 def without_dues() -> Case:
     """Filed as a fire before that was refused: nobody here works on fires, so no clock was set."""
-    seat = {"hub_code": "C", "level": 1, "owner": "city_desk", "owner_hub_code": "C"}
-    return replace(filed().case, **seat, category="fire", priority="P1", deadlines=())
+    at_the_root = replace(filed().case, hub_code="C", level=1, owner="city_desk", owner_hub_code="C")
+    return replace(at_the_root, category="fire", priority="P1", deadlines=())
 
 
 def test_a_reassigned_case_without_dues_sets_none() -> None:
@@ -317,10 +318,15 @@ def test_a_case_without_dues_can_be_worked_to_its_end() -> None:
 
 
 def test_a_category_that_a_later_version_dropped_is_timed_as_other() -> None:
-    city = changed(
-        "categories.csv",
-        "pothole,坑,Pothole,thing,2,works,,,P3,4h C24,on_site=6h C24;resolve=10h C24,,S,,\n",
-        "",
+    row = "pothole,坑,Pothole,thing,2,works,,,P3,4h C24,on_site=6h C24;resolve=10h C24,,S,,\n"
+    assert row in COUNTABLE["categories.csv"]
+    city = city_of(
+        {
+            **COUNTABLE,
+            "categories.csv": COUNTABLE["categories.csv"].replace(row, ""),
+            "city.toml": COUNTABLE["city.toml"].replace('["pothole"]', '["ads"]'),
+        },
+        version=8,
     )
     case = done(filed().case, "reassign", dispatcher("T1"), at(1), city=city, owner="guard", hub_code="V12")
     assert [(d.stage, d.due_at) for d in case.deadlines if d.set_seq == case.seq] == [("accept", at(5))]
