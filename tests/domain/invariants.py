@@ -16,6 +16,7 @@ from services.domain.life import LIFE
 from tests.domain.small_case import GUARD_OF_V11, WORKS, WORKS_COLLEAGUE, WORKS_OF_T2
 
 MOVES_THE_PROMISE = {"ExtensionGranted", "CategoryChanged", "DuesRecomputed"}
+RUNS_ON = {"VerificationFailed", "CaseReopened", "DeclineAppealed", "ReportDetached"}
 UNITS = {one.ref: (one.unit, one.hubs[0]) for one in (WORKS, WORKS_COLLEAGUE, WORKS_OF_T2, GUARD_OF_V11)}
 WORK_IS_DONE = {"closed", "archived"}
 """Where a parent's work was judged done. Its reporter may withdraw while an optional part goes on."""
@@ -60,7 +61,9 @@ def the_promise_moves_by_what_may_move_it(history: list[tuple[Event, Case]]) -> 
             assert not (old and new is None), "a promise does not go away"
             continue
         assert old.start_at == new.start_at
-        if event.type == "CaseDispatched":
+        if event.type in RUNS_ON:
+            assert (old.official, new.official) == (False, True), "a year became official while it was met"
+        elif event.type == "CaseDispatched":
             assert old.limit != new.limit, "people found another category"
         else:
             assert event.type in MOVES_THE_PROMISE, event.type
