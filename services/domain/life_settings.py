@@ -153,7 +153,7 @@ class _Judge:
         for code, one in self._entries():
             value = one.get(name)
             for each in value if isinstance(value, list) else [value]:
-                if each is not None and each not in known:
+                if each is not None and not (isinstance(each, str) and each in known):
                     self._wrong(f"{code}.{name}", f"`{each}` is not {what}")
 
     def surges(self, hubs: frozenset[str], categories: frozenset[str], priorities: frozenset[str]) -> None:
@@ -174,6 +174,8 @@ class _Judge:
                     return
             if one["ends"] <= one["begins"]:
                 self._wrong(f"{code}.ends", "must be later than it begins")
+            if not isinstance(one.get("deferred", []), list):
+                self._wrong(f"{code}.deferred", "must be a list")
             self.limits({f"{code}.accept": one.get("accept")})
         self.among("hub_code", hubs, "a hub of the city")
         self.among("aid_hub", hubs, "a hub of the city")

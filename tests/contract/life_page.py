@@ -88,7 +88,8 @@ def _drawn() -> Iterator[str]:
     for move in LIFE:
         if move.target is None or len(move.sources) > MOST_LINES:
             continue
-        for source in move.sources or ("[*]",):
+        sources: tuple[str, ...] = move.sources or ("[*]",)
+        for source in sources:
             arrows.setdefault((source, move.target), {})[_label(move)] = None
     for (source, target), labels in arrows.items():
         if source != target:
