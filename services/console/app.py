@@ -12,6 +12,7 @@ from services.adapters.embedded.cannot_start import CannotStart
 from services.adapters.settings import EXIT_CONFIGURATION, Settings, SettingsError
 from services.console import calendar, city, dead_letters, staff
 from services.console.due import due
+from services.console.duplicates import duplicates
 from services.console.explain import explain
 from services.console.feed import feed
 from services.console.rebuild import rebuild
@@ -29,6 +30,7 @@ app.command("run")(run)
 app.command("feed")(feed)
 app.command("due")(due)
 app.command("explain")(explain)
+app.command("duplicates")(duplicates)
 app.command("rebuild")(rebuild)
 app.command("statistics")(statistics)
 app.add_typer(city.app, name="city")

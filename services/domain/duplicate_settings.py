@@ -123,7 +123,8 @@ def _breaches(
     suggest, attach = said.get("suggest_score"), said.get("attach_score")
     if _within(suggest, 0, 1) and _within(attach, 0, 1) and suggest >= attach:
         yield "suggest_score", "must be below attach_score"
-    if "surge_factor" in said and not (said["surge_factor"] == 1 or _within(said["surge_factor"], 1, 10)):
+    factor = said.get("surge_factor", 1)
+    if not (_within(factor, 0, 10) and factor >= 1):
         yield "surge_factor", "must be a number from 1 to 10"
     if "most_error_m" in said and not _within(said["most_error_m"], 0, _MOST_RADIUS_M):
         yield "most_error_m", f"must be a number above 0, at most {_MOST_RADIUS_M}"

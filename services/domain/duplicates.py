@@ -7,7 +7,8 @@ score = 0.4 words + 0.3 place + 0.3 time, each from 0 to 1:
   forgiven. The radius is the wider of the two categories', and wider still in a surge;
 - time: 1 at once, 0 at the end of the window. One's own problem and one that was closed do not fade.
 
-Sure is a score of at least attach_score and the same category; from suggest_score on people are asked.
+Sure is a score of at least attach_score, the same category, and a distance within the radius without any
+forgiving; from suggest_score on people are asked.
 Confidential reports and categories are in no family: nothing here ever sees them.
 """
 
@@ -52,13 +53,13 @@ class Candidate:
 
 @value
 class Match:
-    """A candidate within reach, and how alike its words are to the new ones."""
+    """A candidate within reach. `strict`: of the same category, and within the radius as it stands."""
 
     candidate: Candidate
     likeness: float | None
     distance_m: float
     score: float
-    same_category: bool
+    strict: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,13 @@ def reach_m(radius: float, error_m: float, rules: Duplicates, *, surge: bool) ->
 
 
 def closed_share(rules: Duplicates) -> float:
-    """The part of that reach within which a closed problem can be sure, were its words the very same."""
+    """The part of that reach within which a closed problem can be sure, were its words the very same.
+
+    It lies within the radius r, and within a·r + e by its score, e being what is forgiven: of the reach
+    r + e that is the most where both are the same.
+    """
     nearest = min(1.0, max(0.0, (WORDS + PLACE + TIME - rules.attach_score) / PLACE))
-    narrow, most = min(rules.radius_m.values(), default=0.0), rules.most_error_m
-    return (nearest * narrow + most) / (narrow + most)
+    return 1.0 / (2.0 - nearest)
 
 
 def match(
@@ -154,7 +158,7 @@ def match(
         likeness=likeness,
         distance_m=apart,
         score=score,
-        same_category=new.category == seen.category,
+        strict=new.category == seen.category and apart <= radius,
     )
 
 
@@ -176,9 +180,7 @@ def judge(
     for one in sorted(matches, key=lambda one: (-one.score, one.distance_m, one.candidate.case_id)):
         best.setdefault(one.candidate.case_id, one)
     likely = [one for one in best.values() if one.score >= rules.suggest_score]
-    sure = [
-        one for one in likely if not only_suggest and one.score >= rules.attach_score and one.same_category
-    ]
+    sure = [one for one in likely if not only_suggest and one.score >= rules.attach_score and one.strict]
     for one in sure:
         if one.candidate.closed_at is None and may_join(one.candidate.case_id):
             return Urge(_like(one)) if one.candidate.own else Attach(_like(one))

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from services.adapters.duplicate_rows import Found, Look, Sightings, Spot, band_of, look_around, sighting_row
-from services.adapters.similarity import text_likeness
+from services.adapters.similarity import compare
 from services.domain import duplicates, ids
 from services.domain.case import Case
 from services.domain.city import City
@@ -33,7 +33,7 @@ from services.domain.duplicates import (
 )
 from services.domain.messages import SubmitReport
 from services.domain.place import Place
-from services.domain.wording import normal_words, tell_apart
+from services.domain.wording import normal_words
 from services.router.reading import Read
 
 NO_FAMILY: Final = ""
@@ -223,20 +223,13 @@ class Repeats:
         )
 
     def _matches(self, one: _Seen, found: Iterable[Found]) -> list[Match]:
-        """Those of a score that people should see, whose texts do not tell two things."""
-        rules, matches = self._rules, []
-        words = _words(one.text)
-        for candidate, text in found:
-            others = _words(text)
-            likeness = text_likeness(words, others)
-            near = match(one.sighting, candidate, likeness, rules=rules, surge=one.surge)
-            if near is None or near.score < rules.suggest_score:
-                continue
-            if words and others and tell_apart(words, others, rules):
-                near = match(one.sighting, candidate, 0.0, rules=rules, surge=one.surge)
-            if near is not None:
-                matches.append(near)
-        return matches
+        """Those that people should see."""
+        words, rules = _words(one.text), self._rules
+        near = (
+            compare(one.sighting, words, candidate, _words(text), rules=rules, surge=one.surge)
+            for candidate, text in found
+        )
+        return [each for each in near if each is not None and each.score >= rules.suggest_score]
 
 
 def _may_be_met(case: Case) -> bool:

@@ -185,3 +185,22 @@ def test_a_code_under_another_secret_is_not_ours() -> None:
 )
 def test_what_is_no_code_is_not_ours(text: str) -> None:
     assert ids.read_tracking_code(SECRET, text) is None
+
+
+@pytest.mark.parametrize(
+    "phone",
+    ["13800001001", "138 0000 1001", "+86 138-0000-1001", "0086-13800001001", "１３８００００１００１"],
+)
+def test_a_telephone_number_is_one_reporter_however_it_is_written(phone: str) -> None:
+    key = ids.reporter_key(SECRET, phone)
+    assert key == ids.reporter_key(SECRET, "13800001001")
+    assert key is not None
+    assert 0 <= key < 2**63
+    assert key != ids.reporter_key(OTHER_SECRET, phone)
+
+
+def test_other_numbers_are_others_and_what_is_none_is_nobody() -> None:
+    phones = [f"1380000{number:04}" for number in range(2_000)] + ["0512-65251234", "65251234"]
+    assert len({ids.reporter_key(SECRET, phone) for phone in phones}) == len(phones)
+    for text in (None, "", "110", "王先生", "微信同号"):
+        assert ids.reporter_key(SECRET, text) is None
