@@ -139,7 +139,12 @@ def _filed(case: Case, event: Event, body: e.CaseFiled) -> Changes:
         "unrouted": body.unrouted,
         "confidential": body.confidential,
         "side": replace(
-            case.side, triage=None, suggested=(), surge=body.surge, aid_hub_code=body.aid_hub_code
+            case.side,
+            triage=None,
+            suggested=(),
+            variant=None,
+            surge=body.surge,
+            aid_hub_code=body.aid_hub_code,
         ),
         "deadlines": _meet(case, "triage", event.occurred_at),
     }
@@ -170,7 +175,7 @@ def _set_anew(case: Case, event: Event, dues: tuple[Due, ...]) -> tuple[Deadline
 
 
 def _dispatched(case: Case, event: Event, body: e.CaseDispatched) -> Changes:
-    return {"dispatched_at": event.occurred_at, **_assigned(case, event, body)}
+    return {"dispatched_at": event.occurred_at, "accepted_at": None, **_assigned(case, event, body)}
 
 
 def _appealed(case: Case, event: Event, body: e.DeclineAppealed) -> Changes:

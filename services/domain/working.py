@@ -51,6 +51,9 @@ def decide_extension(desk: Desk) -> tuple[Any, ...]:
     asked = desk.case.side.request
     if not desk.wanted.approve or asked is None or asked.limit is None:
         return (events.ExtensionRefused(),)
+    known = desk.city.priorities.get(desk.case.priority)
+    if known is None or known.extension is None:
+        raise NotAllowed("not_allowed", f"priority {desk.case.priority} has no extension any more: refuse it")
     limit = parse_limit(asked.limit)
     rows = (
         desk.case.open_deadline("owner", LAST_STAGE),

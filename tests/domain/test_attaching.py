@@ -66,6 +66,21 @@ def test_a_detached_report_stands_alone_again_and_its_clock_has_run_on() -> None
     assert row(filed, "resolve", "citizen").set_seq == promised.set_seq
 
 
+def test_what_a_case_was_before_it_was_attached_is_not_what_it_is_when_it_is_filed_again() -> None:
+    """It had been accepted, and was a deep leak: now somebody else is asked, about a pothole."""
+    town = Town()
+    one, other = town.report("leak"), town.report("leak")
+    town.do(one, "set_variant", DESK, variant="deep")
+    town.do(one, "accept", WORKS)
+    town.do(one, "attach", DESK, to_case_id=other.case_id)
+    town.do(other, "detach", DESK, report_id=one.reports[0])
+    again = town.do(one, "file_case", DESK, at(1), category="leak")
+    assert (again.state, again.accepted_at, again.dispatched_at, again.side.variant) == (
+        "dispatched", None, at(1), None,
+    )  # fmt: skip
+    assert open_dues(again) == {"accept": at(2), "resolve": at(25)}
+
+
 def test_a_promise_that_was_broken_while_it_was_attached_is_told_once_it_stands_alone() -> None:
     town, one, other = two()
     town.do(one, "attach", DESK, at(2), to_case_id=other.case_id)

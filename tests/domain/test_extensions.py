@@ -126,6 +126,14 @@ def test_what_is_urgent_has_no_extension(category: str) -> None:
     assert told(town.act(case, "request_extension", WORKS, limit="1h C24")) == ("not_allowed", None)
 
 
+def test_what_became_urgent_meanwhile_is_not_extended_any_more() -> None:
+    town, case = at_work()
+    town.do(case, "request_extension", WORKS, at(1), limit="24h C24")
+    town.do(case, "raise_priority", DESK, at(1), reason="injury")
+    assert told(town.act(case, "decide_extension", DESK, at(1.5), approve=True)) == ("not_allowed", None)
+    assert town.do(case, "decide_extension", DESK, at(1.5), approve=False).side.request is None
+
+
 def test_it_is_asked_for_before_the_due() -> None:
     town, case = at_work()
     assert (
