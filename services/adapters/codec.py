@@ -123,7 +123,7 @@ def _decode_command(value: bytes) -> CaseCommand:
     if isinstance(payload, PassDeadline):
         _aware("payload.step_at", payload.step_at)
     _photo_ids("payload.photos", getattr(payload, "photos", ()))
-    for name in ("to_case_id", "report_id"):
+    for name in ("case_id", "to_case_id", "report_id"):
         if hasattr(payload, name):
             _uuid(f"payload.{name}", getattr(payload, name))
     return CaseCommand(

@@ -102,6 +102,7 @@ _FIELDS: Final[Mapping[str, Mapping[str, Read]]] = {
         "receipt": _text(64, needed=False),
     },
     "attach": {"to_case_id": _uuid},
+    "keep_apart": {"case_id": _uuid},
     "detach": {"report_id": _uuid},
     "file_case": {"category": _CATEGORY, "hub_code": _HUB},
     "request_return": {"owner": _UNIT_OR_NONE, "hub_code": _HUB, "clause": _text(200, needed=False)},

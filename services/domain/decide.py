@@ -37,6 +37,7 @@ _DECIDE: Mapping[str, Decider] = {
     "appeal": triage.appeal,
     "redirect": triage.redirect,
     "attach": triage.attach,
+    "keep_apart": triage.keep_apart,
     "detach": triage.detach,
     "file_case": triage.file_case,
     "accept": yields(events.CaseAccepted),

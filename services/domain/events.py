@@ -242,6 +242,13 @@ class DuplicatesSuggested:
 
 
 @value
+class LikenessDismissed:
+    """People looked: that case is another problem."""
+
+    case_id: str
+
+
+@value
 class DutyDeskPaged:
     """The desk of this hub is to look now."""
 
@@ -572,6 +579,7 @@ EVENT_TYPES: dict[str, type[Any]] = {
         ReportAdded,
         ReportRemoved,
         DuplicatesSuggested,
+        LikenessDismissed,
         DutyDeskPaged,
         CaseAccepted,
         ReturnRequested,

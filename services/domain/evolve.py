@@ -221,9 +221,17 @@ def _report_added(case: Case, event: Event, body: e.ReportAdded) -> Changes:
         case.side,
         attached=others if body.report_id == case.report_id else (*others, came),
         gone=gone,
-        suggested=tuple(one for one in case.side.suggested if one.case_id != body.from_case_id),
+        suggested=_others(case, body.from_case_id),
     )
     return {"side": side, "report_count": case.report_count + 1}
+
+
+def _likeness_dismissed(case: Case, event: Event, body: e.LikenessDismissed) -> Changes:
+    return {"side": replace(case.side, suggested=_others(case, body.case_id))}
+
+
+def _others(case: Case, case_id: str | None) -> tuple[e.Likeness, ...]:
+    return tuple(one for one in case.side.suggested if one.case_id != case_id)
 
 
 def _report_removed(case: Case, event: Event, body: e.ReportRemoved) -> Changes:
@@ -539,6 +547,7 @@ _APPLY: dict[str, Callable[[Case, Event, Any], Changes]] = {
     "ReportAdded": _report_added,
     "ReportRemoved": _report_removed,
     "DuplicatesSuggested": _aside(suggested=lambda event, body: body.candidates),
+    "LikenessDismissed": _likeness_dismissed,
     "CaseAccepted": _accepted,
     "ReturnRequested": _return_requested,
     "ReturnApproved": _reassigned,

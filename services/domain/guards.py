@@ -7,6 +7,7 @@ from collections.abc import Callable
 from services.domain import access
 from services.domain.case import Case
 from services.domain.city import City
+from services.domain.errors import NotAllowed
 from services.domain.messages import Actor
 
 Guard = Callable[[Case, Actor, City], str | None]
@@ -83,6 +84,13 @@ def _attach(case: Case, actor: Actor, city: City) -> str | None:
     return None if case.reports else "no report stands with it"
 
 
+def _keep_apart(case: Case, actor: Actor, city: City) -> str | None:
+    """Whoever names a case then has seen one that is suggested no more: it is that field that is wrong."""
+    if not case.side.suggested:
+        raise NotAllowed("invalid", "no case is suggested as the same problem", "case_id")
+    return None
+
+
 def _detach(case: Case, actor: Actor, city: City) -> str | None:
     attached = {one.report_id for one in case.side.attached}
     return None if attached & set(case.reports) else "no other report is attached to it"
@@ -126,6 +134,7 @@ _GUARDS: dict[str, Guard] = {
     "submit_resolution": _no_open_parts,
     "verify_pass": _verify_pass,
     "attach": _attach,
+    "keep_apart": _keep_apart,
     "detach": _detach,
     "appeal": _appeal,
     "set_variant": _set_variant,

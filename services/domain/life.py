@@ -79,6 +79,7 @@ LIFE: tuple[Move, ...] = (
     Move("appeal",            "reporter",   ("declined",),     "triaging",    "DeclineAppealed",      True),
     Move("redirect",          "dispatcher", ("triaging",),     "redirected",  "ReportRedirected",     True),
     Move("attach",            "dispatcher", SINGLE,            "attached",    "ReportAttached",       True),
+    Move("keep_apart",        "dispatcher", NEW,               None,          "LikenessDismissed",    False),
     Move("detach",            "dispatcher", OPEN,              None,          "ReportRemoved",        False),
     Move("detach",            "system",     ("attached",),     "triaging",    "ReportDetached",       True),
     Move("file_case",         "dispatcher", ("triaging",),     "filed",       "CaseFiled",            True),

@@ -121,6 +121,13 @@ class AttachCase:
 
 
 @value
+class KeepApart:
+    """The suggested case is another problem."""
+
+    case_id: str
+
+
+@value
 class DetachReport:
     """Sent to the case the report is attached to."""
 
@@ -346,6 +353,7 @@ WIRE_TYPES: dict[str, type[Any]] = {
     "appeal": AppealDecline,
     "redirect": RedirectReport,
     "attach": AttachCase,
+    "keep_apart": KeepApart,
     "detach": DetachReport,
     "file_case": FileCase,
     "accept": AcceptCase,

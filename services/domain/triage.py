@@ -87,7 +87,7 @@ def attach(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed(
             "invalid", "an ended or confidential case, or a part, takes no reports", "to_case_id"
         )
-    likeness = next((one for one in case.side.suggested if one.case_id == target.case_id), None)
+    likeness = _likeness(case, target.case_id)
     return (
         events.ReportAttached(to_case_id=target.case_id),
         *(
@@ -103,6 +103,17 @@ def attach(desk: Desk) -> tuple[Any, ...]:
             for report_id in case.reports
         ),
     )
+
+
+def keep_apart(desk: Desk) -> tuple[Any, ...]:
+    other = desk.wanted.case_id
+    if _likeness(desk.case, other) is None:
+        raise NotAllowed("invalid", "this case is not suggested as the same problem", "case_id")
+    return (events.LikenessDismissed(case_id=other),)
+
+
+def _likeness(case: Case, case_id: str) -> events.Likeness | None:
+    return next((one for one in case.side.suggested if one.case_id == case_id), None)
 
 
 def detach(desk: Desk) -> tuple[Any, ...]:

@@ -64,6 +64,51 @@ async def test_a_case_is_filed_and_another_declined_by_keyboard(visit: OpenVisit
     await expect(section(page, "经过")).to_contain_text("不予受理：不在本区范围内")
 
 
+async def test_likely_duplicates_are_dismissed_by_hand_and_by_key(visit: OpenVisit, stack: Stack) -> None:
+    """The second looks like the first, the third like both."""
+    async with Intake(stack.url("intake")) as intake, Desk(stack.url("board"), TOWN) as dispatcher:
+        for category in ({"category": "exposed_garbage"}, {"category": "construction_waste"}, {}):
+            point = {"lon": 120.67126, "lat": 31.26434, "datum": "CGCS2000", "accuracy_m": 5}
+            body = {"channel": "resident", "text": WORDS, "location": point, **category}
+            filed = (await intake.report(body))["tracking_code"]
+
+            async def known(code: str = filed) -> bool:
+                return bool((await intake.status(code))["status"] != "received")
+
+            await until(known, 20, "the report's case")
+
+        async def both_there() -> bool:
+            return len(await dispatcher.queue(desk="triage")) == 2
+
+        await until(both_there, 20, "two cases with a likeness at the triage desk")
+
+    desk = await visit()
+    page, keys = desk.page, desk.page.keyboard
+    await desk.sign_in(TOWN)
+    await desk.go("board", "/triage")
+    alike = section(page, "可能是同一问题")
+    await row(page, "建筑垃圾").click()
+    await expect(alike.get_by_role("link", name=re.compile(r"^\d{6}-"))).to_have_count(1)
+    await alike.get_by_role("button", name="不是同一问题").click()
+    await page.get_by_role("button", name="确定", exact=True).click()
+    await expect(page.get_by_text("不是同一问题：已完成。")).to_be_visible()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("待研判 1 件")
+
+    await expect(alike.get_by_role("button", name="都不是")).to_be_visible()
+    await keys.press("n")
+    await expect(page.get_by_text("确认 2 个疑似重复不是同一问题")).to_be_visible()
+    await page.get_by_role("button", name="确定", exact=True).click()
+    await expect(alike).to_have_count(0)
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("待研判 1 件")
+    await keys.press("n")
+    await expect(page.get_by_role("button", name="确定", exact=True)).to_have_count(0)
+
+    await keys.press("d")
+    await page.get_by_role("combobox", name="原因").select_option(label="不在本区范围内")
+    await page.get_by_role("button", name="确定", exact=True).click()
+    await expect(page.get_by_text("没有需要研判的案件。")).to_be_visible()
+
+
 async def test_a_partner_reports_in_and_shows_what_it_did(visit: OpenVisit, town: BusyTown) -> None:
     async with Desk(town.stack.url("board"), "320506009000") as dispatcher:
         case_id = town.cases["in_progress"]

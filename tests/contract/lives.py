@@ -24,6 +24,7 @@ from services.domain.messages import (
     FileCase,
     ForceAssignCase,
     Invited,
+    KeepApart,
     PassVerification,
     RaisePriority,
     ReachMilestone,
@@ -117,7 +118,9 @@ def the_same_problem(rooms: Rooms) -> None:
     came = [rooms.join(one, likeness=alike) for _ in range(3)]  # of three the priority rises, five are many
     assert rooms.cases[one].side.group_issue
     rooms.send(TOWN, one, DetachReport(report_id=came[0]))
-    alone = rooms.report("pothole")
+    alone = rooms.report("pothole", known=Known(like=(alike,)))
+    rooms.send(TOWN, alone, KeepApart(case_id=one))
+    rooms.refuse(TOWN, alone, KeepApart(case_id=one), code="invalid")
     assert rooms.reporter_sends(alone, WithdrawReport()).state == "withdrawn"
 
 

@@ -147,13 +147,16 @@ def newcomer(chance: random.Random, life: Walk, now: datetime) -> Settled:
 
 
 AHEAD = {
-    "triaging": ("file_case", "file_case", "request_info", "decline", "redirect", "attach", "raise_priority"),
+    "triaging": (
+        "file_case", "file_case", "request_info", "decline", "redirect", "attach", "keep_apart",
+        "raise_priority",
+    ),
     "need_info": ("supply_info", "supply_info", "raise_priority", "pass_deadline", "decline"),
     "declined": ("appeal",),
     "filed": ("reassign", "pass_deadline"),
     "dispatched": (
         "accept", "accept", "accept", "accept", "reassign", "force_assign", "request_return", "decide_return",
-        "decide_return", "set_variant", "set_category", "attach", "detach",
+        "decide_return", "set_variant", "set_category", "attach", "keep_apart", "detach",
     ),
     "accepted": (
         "start_work", "start_work", "start_work", "split", "whistle", "reassign", "request_extension",
@@ -230,6 +233,9 @@ def values(chance: random.Random, kind: str, case: Case, others: Sequence[str] =
             return {"to": chance.choice(("119", "119", "12345")), "receipt": "A-17"}
         case "attach":
             return {"to_case_id": chance.choice((*others, some_id()))}
+        case "keep_apart":
+            suggested = [one.case_id for one in case.side.suggested]
+            return {"case_id": chance.choice((*suggested, *suggested, some_id()))}
         case "detach":
             came = [one.report_id for one in case.side.attached]
             return {"report_id": chance.choice((*came, *came, *came, some_id()))}

@@ -5,6 +5,7 @@ In this city 3 reporters within a day raise the priority and 5 make a group issu
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from services.domain.case import Case
 from services.domain.events import Likeness
 from services.domain.filing import Known
+from services.domain.life import allowed_commands
 from services.domain.messages import WantedPart
 from services.domain.place import Place
 from tests.domain.small_case import T0, WORKS, at, claimed, dispatcher, done, filed
@@ -199,6 +201,31 @@ def test_a_likeness_is_suggested_and_settled_by_the_attachment() -> None:
     added = settled.events[1].payload
     assert (added.score, added.distance_m, added.from_case_id) == (0.7, 18.0, other.case_id)
     assert town[other].side.suggested == ()
+
+
+def test_a_likeness_that_is_none_is_suggested_no_more() -> None:
+    town = Town()
+    near, far = (Likeness(case_id=town.report().case_id, score=score) for score in (0.7, 0.6))
+    case = town.report(known=Known(like=(near, far)))
+    assert told(town.act(case, "keep_apart", DESK, at(1), case_id=case.case_id)) == ("invalid", "case_id")
+    settled = town.act(case, "keep_apart", DESK, at(1), seen=case.seq, case_id=near.case_id)
+    assert [(event.type, event.payload.case_id) for event in settled.events] == [
+        ("LikenessDismissed", near.case_id)
+    ]
+    one_left = town[case]
+    assert one_left == replace(
+        case, seq=case.seq + 1, last_event_at=at(1), side=replace(case.side, suggested=(far,))
+    )
+    assert told(town.act(case, "keep_apart", DESK, at(1), case_id=near.case_id)) == ("invalid", "case_id")
+    # who still looks at it with both may say so of the other as well
+    left = town.act(case, "keep_apart", DESK, at(1), seen=case.seq, case_id=far.case_id).case
+    assert left.side.suggested == ()
+    assert "keep_apart" in allowed_commands(one_left, DESK, town.city)
+    assert "keep_apart" not in allowed_commands(left, DESK, town.city)
+    assert told(town.act(case, "keep_apart", DESK, at(1), case_id=far.case_id)) == ("invalid", "case_id")
+    joined = town.act(case, "attach", DESK, at(1), to_case_id=near.case_id)
+    assert joined.refusal is None, "somebody who knows better may still join them"
+    assert joined.events[1].payload.score is None
 
 
 def test_of_what_is_confidential_nothing_is_suggested() -> None:

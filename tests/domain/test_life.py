@@ -15,6 +15,7 @@ import pytest
 
 from services.domain import ids
 from services.domain.case import STATES, Case
+from services.domain.events import Likeness
 from services.domain.life import LIFE, allowed_commands
 from services.domain.messages import OF_THE_SYSTEM, SYSTEM_ACTOR, WIRE_TYPES, Actor, Invited, WantedPart
 from services.domain.settling import settle
@@ -126,6 +127,7 @@ class Rule:
 
 
 TWIN = ids.case_id(T0, "the twin's report")
+LIKE = ids.case_id(T0, "a like report")
 PART = WantedPart(owner="guard", hub_code="V12")
 V12 = {"owner": "guard", "hub_code": "V12"}
 # fmt: off
@@ -137,6 +139,8 @@ EXPECTED: dict[str, Rule] = {
     "redirect": Rule("dispatcher", {"triaging"}, "redirected", "ReportRedirected", True, {"to": "119"}),
     "attach": Rule("dispatcher", {*TRIAGE, "filed", "dispatched", "accepted"}, "attached",
                    "ReportAttached ReportAdded", True, {"to_case_id": TWIN}),
+    "keep_apart": Rule("dispatcher", {*TRIAGE, *UNDER_WAY}, None, "LikenessDismissed", False,
+                       {"case_id": LIKE}),
     "detach": Rule("dispatcher", OPEN, None, "ReportRemoved TriageStarted", False, {"report_id": "joined"}),
     "file_case": Rule("dispatcher", {"triaging"}, "dispatched", "CaseFiled CaseDispatched", True,
                       {"category": "pothole"}),
@@ -247,6 +251,7 @@ NEEDS: dict[str, tuple[str, Actor, dict[str, Any]]] = {
     "decide_suspension": ("suspend", WORKS, {"reason": "weather"}),
 }
 # fmt: on
+PREPARED = {*NEEDS, "detach", "keep_apart"}
 
 
 @cache
@@ -272,11 +277,14 @@ def town_in(state: str) -> tuple[Town, Case]:
 def ready(kind: str, state: str) -> tuple[Town, Case]:
     """The case in that state, prepared for the command if it can be."""
     town, case = town_in(state)
-    if state not in EXPECTED[kind].states or not (kind in NEEDS or kind == "detach"):
+    if state not in EXPECTED[kind].states or kind not in PREPARED:
         return town, case
     prepared = Town(*town.cases.values(), city=CITY)
     if kind == "detach":
         prepared.join(case, report_id="joined")
+    elif kind == "keep_apart":
+        suggested = (Likeness(case_id=LIKE, score=0.7),)
+        prepared.cases[case.case_id] = replace(case, side=replace(case.side, suggested=suggested))
     else:
         asked, actor, values = NEEDS[kind]
         prepared.do(case, asked, actor, **values)
@@ -341,8 +349,8 @@ def test_what_a_viewer_is_offered_is_what_would_be_decided_in(state: str) -> Non
         }
         offered = allowed_commands(case, actor, CITY)
         assert offered == [kind for kind in WIRE_TYPES if kind in offered], "in the order of the table"
-        assert set(offered) == can - {*NEEDS, "detach"}, name
-        for kind in ({*NEEDS, "detach"}) & can:
+        assert set(offered) == can - PREPARED, name
+        for kind in PREPARED & can:
             assert kind in allowed_commands(ready(kind, state)[1], actor, CITY), name
 
 

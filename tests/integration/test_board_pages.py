@@ -54,7 +54,7 @@ KINDS: Final[dict[str, Iterable[str]]] = {
     "outcome": get_args(messages.ResolutionOutcome),
     "photo": get_args(messages.PhotoKind),
     "do": COMMANDS,
-    "sure": ("accept", "start_work", "restart", "resume", "verify_pass"),
+    "sure": ("accept", "start_work", "restart", "resume", "verify_pass", "keep_apart"),
     "field": set(re.findall(r"\b(?:field|words|choice|line|tick)\('(\w+)'", MODULES["fields.js"]))
     | {"owner", "unit"},
     "role": ROLES,

@@ -168,7 +168,7 @@ function buttons() {
 
 async function likely(file) {
   const it = file.case
-  const shown = it.closed_at ? [] : await suggestions(file, (other) => it.allowed.includes('attach')
+  const shown = it.closed_at ? [] : await suggestions(file, open, (other) => it.allowed.includes('attach')
     && h('button', { onclick: () => open('attach', other) }, t('do.attach')))
   if (seen === it) $('suggested').replaceChildren(...shown)
 }

@@ -70,6 +70,9 @@ export const FORMS = {
   decline: () => [choice('reason', named('declines')), words('note', false)],
   redirect: () => [choice('to', Object.keys(city().hotlines).map((code) => [code, `${code} ${reasonName(code)}`])), line('receipt', { maxLength: 64 })],
   attach: (it, to) => [line('to_case', { required: true, value: to?.number ?? '', maxLength: 64 })],
+  // Only those that were shown: another may be suggested meanwhile.
+  keep_apart: (it, ids = it.suggested.map((one) => one.case_id)) => [h('p', { className: 'soft' }, t('sure.keep_apart', { n: ids.length })),
+    ids.map((id) => h('input', { type: 'hidden', name: 'case_id', value: id }))],
   detach: (it) => [choice('report_id', it.attached.map((one, i) => [one.report_id, t('report.nth', { n: i + 2 })]))],
   request_return: (it) => [seat(it, { optional: true }), line('clause', { maxLength: 200 }), words('reason', true)],
   decide_return: (it) => decision(it, it.request.owner ? [] : seat(it)),
@@ -106,7 +109,7 @@ const plain = (element) => Object.fromEntries([...element.querySelectorAll('inpu
   .filter((one) => one.type !== 'file' && one.name && one.value && (one.type !== 'checkbox' || one.checked))
   .map((one) => [one.name, one.type === 'checkbox' || one.name === 'approve' ? one.value === 'true' : one.name === 'satisfaction' ? +one.value : one.value]))
 
-/** The fields of the command, less photos: those must be sent first. */
+/** The fields of the command, or of each of several; less photos: those must be sent first. */
 export function filledIn(type, form) {
   const many = [...form.querySelectorAll('fieldset')].map(plain)
   if (type === 'split') {
@@ -118,6 +121,7 @@ export function filledIn(type, form) {
     return { invite, reason: form.reason.value }
   }
   if (type === 'request_extension') return { limit: `${form.days.value}${form.days.dataset.rest}`, reason: form.reason.value }
+  if (type === 'keep_apart') return [...form.querySelectorAll('[name=case_id]')].map((one) => ({ case_id: one.value }))
   const said = plain(form)
   if (type === 'request_return' && !said.owner) delete said.hub_code
   return said

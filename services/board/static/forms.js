@@ -48,16 +48,20 @@ export function openForm(type, it, done, given) {
     FORMS[type] ? FORMS[type](it, given) : h('p', { className: 'soft' }, t(`sure.${type}`)),
     h('p', { className: 'buttons' }, h('button', { className: 'primary' }, t('send')),
       h('button', { type: 'button', onclick: () => form.remove() }, t('cancel'))))
-  // One key for one filled-in form: however often it is sent, it is one command; filled in anew, another.
-  let key = newKey()
-  form.oninput = () => { key = newKey() }
+  // One key for one command of a filled-in form: however often it is sent, it is one command; filled in anew, another.
+  let keys = []
+  form.oninput = () => { keys = [] }
   const body = { type, ...(NO_EXPECTED_SEQ.includes(type) ? {} : { expected_seq: it.seq }) }
   form.onsubmit = async (event) => {
     event.preventDefault()
     const button = form.querySelector('button')
     button.disabled = true
     button.textContent = t('sending')
-    const [kind, message] = await send(it.case_id, { ...body, ...filledIn(type, form) }, form, key)
+    let kind, message
+    for (const [i, fields] of [filledIn(type, form)].flat().entries()) {
+      [kind, message] = await send(it.case_id, { ...body, ...fields }, form, keys[i] ??= newKey())
+      if (kind === 'bad' || kind === 'refused') break
+    }
     button.disabled = false
     button.textContent = t('send')
     if (kind !== 'bad') form.remove()

@@ -44,15 +44,17 @@ function compared({ case: it, reports: list, events }, likeness) {
       h('span', null, stateChip(it.state))))
 }
 
-/** This case beside each that may be the same; `act(it)` gives the buttons below one. */
-export async function suggestions(file, act) {
+/** This case beside each that may be the same; `act(it)` gives the buttons below one, `open` opens a form. */
+export async function suggestions(file, open, act) {
   const it = file.case
   if (!it.suggested.length) return []
   const found = await Promise.all(it.suggested.map((one) => call('GET', `/v1/cases/${one.case_id}`)))
+  const apart = (words, ids) => it.allowed.includes('keep_apart') && h('button', { onclick: () => open('keep_apart', ids) }, words)
+  const all = it.suggested.map((one) => one.case_id)
   return [card(t('suggested.title'), it.suggested.map((likeness, i) => {
     const { status, body } = found[i]
     if (status !== 200) return h('p', { className: 'soft' }, t('suggested.closed_to_you'))
     return h('div', { className: 'pair' }, compared(file), compared(body, likeness),
-      h('p', { className: 'buttons' }, act(body.case)))
-  }))]
+      h('p', { className: 'buttons' }, act(body.case), apart(t('do.keep_apart'), [likeness.case_id])))
+  }), (all.length > 1 || found[0].status !== 200) && h('p', { className: 'buttons' }, apart(t('none_of_these'), all)))]
 }

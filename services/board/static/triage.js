@@ -9,7 +9,7 @@ import { watch } from './live.js'
 import { drawMap } from './map.js'
 
 // One key for each of the decisions that are made here all day.
-const KEYS = { f: 'file_case', i: 'request_info', d: 'decline', r: 'redirect', a: 'attach' }
+const KEYS = { f: 'file_case', i: 'request_info', d: 'decline', r: 'redirect', a: 'attach', n: 'keep_apart' }
 const view = { items: [], chosen: null, seen: null, next: null, cursors: [null], wish: null }
 let told = () => {}
 
@@ -81,7 +81,7 @@ async function work() {
   closeForm((type) => it.allowed.includes(type) && $('form').firstChild.dataset.case === id)
   grant()
   drawMap($('map'), it, at)
-  const alike = await suggestions(body, (other) => [
+  const alike = await suggestions(body, open, (other) => [
     it.allowed.includes('attach') && h('button', { onclick: () => open('attach', other) }, t('same')),
     it.allowed.includes('file_case') && h('button', { onclick: () => open('file_case') }, t('not_the_same'))])
   if (view.seen === it) $('suggested').replaceChildren(...alike)
