@@ -62,6 +62,7 @@ class Repeats:
         self._seen: dict[str, _Seen] = {}
         self._here: dict[Spot, list[Found]] = defaultdict(list)
         self._people: dict[str, set[int]] = defaultdict(set)
+        self._joined: set[str] = set()
         self.rows: list[tuple[Any, ...]] = []
         """Of the reports filed so far, as duplicate_rows.SIGHTINGS has them."""
 
@@ -120,7 +121,7 @@ class Repeats:
         seen, reporter = one.sighting, one.look.reporter
         if seen.category != case.category:
             seen = replace(seen, category=case.category)
-        candidate = Candidate(case_id=case.case_id, seen=seen)
+        candidate = Candidate(case_id=case.case_id, seen=seen, closed_at=case.closed_at)
         family = self._rules.family_of(case.category) or NO_FAMILY
         compared = not joined
         if compared and len(one.found) >= _MOST_COMPARED:
@@ -130,6 +131,8 @@ class Repeats:
                 report_id, candidate, family=family, reporter=reporter, compared=compared, text=one.text
             )
         )
+        if joined:
+            self._joined.add(report_id)
         if reporter is not None:
             self._people[case.case_id].add(reporter)
         if compared:
@@ -139,6 +142,7 @@ class Repeats:
         self, book: Sightings, before: Mapping[str, Case], after: Mapping[str, Case], homes: Mapping[str, str]
     ) -> None:
         """Keep what is written of sightings beside the cases that changed; `homes`: new case by report."""
+        homes = {report_id: case_id for report_id, case_id in homes.items() if report_id not in self._joined}
         came_to = set(homes.values())
         changed, gone = [], []
         for case_id, case in after.items():

@@ -301,6 +301,42 @@ async def test_a_report_that_people_attached_is_met_at_its_new_case(town: Town) 
     assert await town.rows() == 3
 
 
+class Counting(Sightings):
+    def __init__(self, conn: Any) -> None:
+        super().__init__(conn)
+        self.updated: list[str] = []
+
+    async def update(self, changed: Any) -> None:
+        self.updated += [case_id for case_id, *_ in changed]
+        await super().update(changed)
+
+
+async def test_a_report_that_joins_a_case_changes_no_sighting_of_the_others(town: Town) -> None:
+    """Else a case of a thousand reports would be written whole with the next one."""
+    [(_, first)] = await town.batch(read())
+    town.table = counting = Counting(town.conn)
+    repeats, one = Repeats(CITY, SECRET), read()
+    await repeats.look(counting, [one])
+    before = {first: town.cases[first]}
+    assert about(repeats.verdict(one.command_id, IN_V11, T0, before)) == ("Attach", first)
+    repeats.filed(one.command_id, before[first], joined=True)
+    await repeats.follow(counting, before, {first: replace(before[first])}, {one.command_id: first})
+    assert counting.updated == []
+    await town.become(before[first], state="closed", closed_at=T0)
+    assert counting.updated == [first]
+
+
+async def test_a_case_that_stays_closed_is_known_as_closed(town: Town) -> None:
+    """Its time to be opened again was over when the router decided: the report joined it all the same."""
+    [(_, first)] = await town.batch(read())
+    closed = await town.become(town.cases[first], state="closed", closed_at=T0 + DAY)
+    repeats, one = Repeats(CITY, SECRET), read(at=T0 + 2 * DAY)
+    await repeats.look(town.table, [one])
+    assert about(repeats.verdict(one.command_id, IN_V11, T0, {first: closed})) == ("Reopen", first)
+    repeats.filed(one.command_id, closed, joined=True)
+    assert [row[SIGHTINGS.index("closed_at")] for row in repeats.rows] == [T0 + DAY]
+
+
 async def test_in_a_flood_a_look_stays_short(town: Town) -> None:
     """All different in their words: none joins another, and yet only 16 are compared with what comes."""
     texts = [chr(0x4E00 + number) * 8 for number in range(40)]
