@@ -98,10 +98,12 @@ class Side:
     invited: tuple[Invitation, ...] = ()
     extended: bool = False
     suspension: str | None = None
+    suspended_for: tuple[str, ...] = ()
     paused_at: datetime | None = None
     urged_at: datetime | None = None
     answer: str | None = None
     satisfaction: int | None = None
+    answered_by_reporter: bool = False
     backlogged: bool = False
     problem_ticket: bool = False
     group_issue: bool = False

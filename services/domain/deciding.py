@@ -165,7 +165,7 @@ def reset(
 ) -> tuple[DueAgain, ...]:
     """The open owner stages again under other limits, from where each began: what was counted stays counted.
 
-    A stage that the case did not have begins with the dispatch.
+    A stage that the case did not have begins with the dispatch; one whose breach is recorded stays as it is.
     """
     case = desk.case
     met = {d.stage for d in case.deadlines if d.clock == "owner" and d.met_at is not None}
@@ -173,6 +173,8 @@ def reset(
     for stage, limit in limits:
         before = case.open_deadline("owner", stage)
         if before is None and (stage in met or stage == ACCEPT):
+            continue
+        if before is not None and clocks.is_breached(desk.city, before):
             continue
         dues.append(again(desk, "owner", stage, limit, before, priority, not_before))
     return tuple(dues)

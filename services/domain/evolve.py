@@ -253,6 +253,7 @@ def _info_requested(case: Case, event: Event, body: e.InfoRequested) -> Changes:
 
 def _suspended(case: Case, event: Event, body: e.CaseSuspended) -> Changes:
     side = replace(case.side, paused_at=event.occurred_at, suspension=body.reason, request=None)
+    side = replace(side, suspended_for=(*side.suspended_for, body.reason))
     decided = replace(case, deadlines=_meet(case, "decision", event.occurred_at))
     return {"side": side, "deadlines": _paused(decided) + set_deadlines(body.dues, event.seq)}
 
@@ -457,7 +458,14 @@ def _failed(case: Case, event: Event, body: e.VerificationFailed) -> Changes:
 
 def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
     side = replace(
-        case.side, return_asked=False, extended=False, answer=None, satisfaction=None, assignments=1
+        case.side,
+        return_asked=False,
+        extended=False,
+        answer=None,
+        satisfaction=None,
+        assignments=1,
+        answered_by_reporter=False,
+        suspended_for=(),
     )
     return {
         "priority": body.priority,
@@ -575,7 +583,9 @@ _APPLY: dict[str, Callable[[Case, Event, Any], Changes]] = {
     "VerificationFailed": _failed,
     "NoResponseClosed": _unanswered,
     "CallbackRecorded": _aside(
-        answer=lambda event, body: body.resolved, satisfaction=lambda event, body: body.satisfaction
+        answer=lambda event, body: body.resolved,
+        satisfaction=lambda event, body: body.satisfaction,
+        answered_by_reporter=lambda event, body: body.by_reporter,
     ),
     "CaseReopened": _reopened,
     "ReportWithdrawn": _withdrawn,

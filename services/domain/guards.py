@@ -120,7 +120,11 @@ def _report_in(case: Case, actor: Actor, city: City) -> str | None:
 
 
 def _record_callback(case: Case, actor: Actor, city: City) -> str | None:
-    return "who handled the case may not record how it ended" if access.is_handler(case, actor) else None
+    if access.is_handler(case, actor):
+        return "who handled the case may not record how it ended"
+    if case.side.answered_by_reporter and not access.is_reporter(case, actor, city):
+        return "the reporter has said it already"
+    return None
 
 
 _GUARDS: dict[str, Guard] = {

@@ -138,7 +138,9 @@ def set_category(desk: Desk) -> tuple[Any, ...]:
     dues = reset(desk, limits, priority=priority)
     citizen = case.open_deadline("citizen", LAST_STAGE)
     if citizen is not None and rules.resolve is not None:
-        dues = (*dues, again(desk, "citizen", LAST_STAGE, rules.resolve, citizen, priority))
+        promised = again(desk, "citizen", LAST_STAGE, rules.resolve, citizen, priority)
+        # a promise is kept or bettered: no other word for the problem puts it off
+        dues = (*dues, promised) if promised.due_at < citizen.due_at else dues
     dropped = _dropped(desk, limits)
     return (events.CategoryChanged(category=rules.code, priority=priority, dropped=dropped, dues=dues),)
 

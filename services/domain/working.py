@@ -91,6 +91,12 @@ def _suspension(desk: Desk, reason: str | None) -> Limit:
         raise NotAllowed("invalid", f"is not a reason of the city; known are {', '.join(known)}", "reason")
     if reason == WAITING_FOR_REPORTER and (desk.case.open_parts or not desk.case.reports):
         raise NotAllowed("invalid", "there is no reporter to wait for, or parts are still open", "reason")
+    decides = access.directs(desk.case, desk.actor, desk.city)
+    above = access.stands_above(desk.case, desk.actor, desk.city)
+    if decides and not above and reason in desk.case.side.suspended_for:
+        raise NotAllowed(
+            "invalid", "it stood still for this once: a second time the tier above decides", "reason"
+        )
     return known[reason]
 
 

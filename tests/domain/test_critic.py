@@ -136,3 +136,18 @@ def test_a_supervisor_whose_hub_is_gone_is_no_error() -> None:
     case = replace(town.report("pothole"), hub_code="gone")
     town.cases[case.case_id] = case
     assert town.do(case, "supervise", with_role("supervisor", "gone")).supervised_level == 2
+
+
+def test_another_category_mends_no_breach() -> None:
+    town, case = at_work()
+    changed = town.do(case, "set_category", DESK, at(11), category="leak")
+    assert (row(changed, "resolve").due_at, row(changed, "resolve", "citizen").due_at) == (at(10), at(10))
+
+
+def test_an_agent_does_not_speak_over_the_reporter() -> None:
+    town, case = at_work()
+    town.do(case, "submit_resolution", WORKS, at(1), outcome="fixed")
+    town.do(case, "verify_pass", dispatcher("V11"), at(2))
+    town.do(case, "record_callback", reporter_of(case), at(3), resolved="no", satisfaction=1)
+    agent = with_role("callback_agent", "C")
+    assert told(town.act(case, "record_callback", agent, at(4), resolved="yes")) == ("not_allowed", None)

@@ -116,7 +116,7 @@ def test_what_the_parts_have_fixed_is_not_undone_by_another_category() -> None:
     town.split(parent, WORKS, at(1), PAVE, SWEEP)
     leak = town.do(parent, "set_category", DESK, at(2), category="leak")
     assert (row(leak, "resolve").due_at, row(leak, "resolve").original_due_at) == (at(35), at(10))
-    assert row(leak, "resolve", "citizen").due_at == at(24)
+    assert row(leak, "resolve", "citizen").due_at == at(10)
 
 
 def test_taking_it_apart_mends_no_breach() -> None:

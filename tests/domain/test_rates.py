@@ -267,7 +267,7 @@ def test_a_reopening_from_above_is_no_answer_of_the_reporter() -> None:
 
 def test_the_last_answer_counts_and_partly_counts_as_much_as_is_said() -> None:
     life = Life().closed(1, 5, 6)
-    life.do("record_callback", life.reporter, 7, resolved="no", satisfaction=1)
+    life.do("record_callback", AGENT, 7, resolved="no", satisfaction=1)
     life.do("record_callback", AGENT, 8, resolved="partly", satisfaction=4)
     cycle = life.cycle
     assert (cycle.answer, cycle.satisfaction, cycle.answered_by) == ("partly", 4, "agent")

@@ -164,7 +164,9 @@ def test_a_missed_due_is_not_mended_and_its_ladder_stands() -> None:
 def test_twice_suspended_it_stood_twice() -> None:
     town, case = suspended(1)
     town.do(case, "resume", WORKS, at(3))
-    town.do(case, "suspend", DESK, at(4), reason="weather")
+    again = town.act(case, "suspend", DESK, at(4), reason="weather")
+    assert told(again) == ("invalid", "reason"), "a second time the tier above decides"
+    town.do(case, "suspend", dispatcher("C"), at(4), reason="weather")
     resumed = town.do(case, "resume", WORKS, at(10))
     assert open_dues(resumed) == {"on_site": at(14), "resolve": at(18)}
     assert [d.met_at for d in rows(resumed, "suspension")] == [at(3), at(10)]
