@@ -183,7 +183,7 @@ def standing_still(rooms: Rooms) -> None:
         rooms.send(TOWN, case, DecideSuspension(approve=approve))
     rooms.send(WORKS, case, ResumeCase())
     rooms.send(TOWN, case, SetVariant(variant="deep"))
-    rooms.send(TOWN, case, SuspendCase(reason="weather"))
+    rooms.send(replace(TOWN, hubs=("C",)), case, SuspendCase(reason="weather"))
     rooms.pass_next_step(case, "suspension")
     rooms.send(TOWN, case, SuspendCase(reason="waiting_for_reporter"))
     rooms.pass_next_step(case, "suspension")
