@@ -33,18 +33,28 @@ Found = tuple[Candidate, str | None]
 
 @value
 class Look:
-    """Into these strips, so many degrees around a point; by `reporter`, if that is known."""
+    """Into these strips, so many degrees around a point; by `reporter`, if that is known.
+
+    `closed`: the part of that, squared, within which closed problems matter.
+    """
 
     point: Point
     spots: tuple[Spot, ...]
     wide: float
     high: float
+    closed: float
     category: str | None
     reporter: int | None
 
 
 def look_around(
-    point: Point, reach_m: float, families: tuple[str, ...], *, category: str | None, reporter: int | None
+    point: Point,
+    reach_m: float,
+    families: tuple[str, ...],
+    *,
+    closed_m: float,
+    category: str | None,
+    reporter: int | None,
 ) -> Look:
     lat, high = point[1], reach_m / _METRES_PER_DEG
     bands = range(band_of(lat - high), band_of(lat + high) + 1)
@@ -53,6 +63,7 @@ def look_around(
         spots=tuple((band, family) for family in families for band in bands),
         wide=high / max(0.01, math.cos(math.radians(lat))),
         high=high,
+        closed=(closed_m / reach_m) ** 2,
         category=category,
         reporter=reporter,
     )
@@ -80,15 +91,15 @@ class Sightings:
         self._conn = conn
 
     async def near(
-        self, looks: Iterable[Look], *, open_since: datetime, closed_since: datetime, closed_share: float
+        self, looks: Iterable[Look], *, open_since: datetime, closed_since: datetime
     ) -> list[tuple[int, Found]]:
         """What lies within reach, each with the number of its look; one's own open problems of any age."""
         boxes = [
-            (number, band, family, *look.point, look.wide, look.high, look.category, look.reporter)
+            (number, *spot, *look.point, look.wide, look.high, look.closed, look.category, look.reporter)
             for number, look in enumerate(looks)
-            for band, family in look.spots
+            for spot in look.spots
         ]
-        given = *columns(boxes, 9), open_since, closed_since, closed_share**2
+        given = *columns(boxes, 10), open_since, closed_since
         return [
             (
                 number,

@@ -114,14 +114,11 @@ def reach_m(radius: float, error_m: float, rules: Duplicates, *, surge: bool) ->
     return radius * (rules.surge_factor if surge else 1.0) + (min(error_m, most) + most) / 2.0
 
 
-def closed_share(rules: Duplicates) -> float:
-    """The part of that reach within which a closed problem can be sure, were its words the very same.
-
-    It lies within the radius r, and within a·r + e by its score, e being what is forgiven: of the reach
-    r + e that is the most where both are the same.
-    """
+def sure_reach_m(radius: float, error_m: float, rules: Duplicates, *, surge: bool) -> float:
+    """How far off a sighting of the same category may stand to be sure, were its words the very same."""
+    radius *= rules.surge_factor if surge else 1.0
     nearest = min(1.0, max(0.0, (WORDS + PLACE + TIME - rules.attach_score) / PLACE))
-    return 1.0 / (2.0 - nearest)
+    return min(radius, nearest * radius + (min(error_m, rules.most_error_m) + rules.most_error_m) / 2.0)
 
 
 def match(

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from services.adapters.duplicate_rows import Found, Look, Sightings, Spot, band_of, look_around, sighting_row
 from services.adapters.similarity import compare
-from services.domain import duplicates, ids
+from services.domain import ids
 from services.domain.case import Case
 from services.domain.city import City
 from services.domain.duplicates import (
@@ -30,6 +30,7 @@ from services.domain.duplicates import (
     match,
     reach_m,
     seen_at,
+    sure_reach_m,
 )
 from services.domain.messages import SubmitReport
 from services.domain.place import Place
@@ -79,7 +80,6 @@ class Repeats:
             (one.look for one in seens),
             open_since=earliest - self._rules.window,
             closed_since=earliest - self._rules.recurrence_within,
-            closed_share=duplicates.closed_share(self._rules),
         ):
             seens[number].found.append(found)
         for one in seens:
@@ -218,6 +218,7 @@ class Repeats:
                 point,
                 reach_m(radius, error_m, rules, surge=surge),
                 (family,) if family else tuple(rules.families),
+                closed_m=sure_reach_m(rules.radius_m.get(category or "", 0.0), error_m, rules, surge=surge),
                 category=category,
                 reporter=ids.reporter_key(self._secret, content.phone) if content.phone else None,
             ),

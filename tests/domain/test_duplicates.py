@@ -19,11 +19,11 @@ from services.domain.duplicates import (
     Sighting,
     Suggest,
     Urge,
-    closed_share,
     judge,
     match,
     reach_m,
     seen_at,
+    sure_reach_m,
 )
 from services.domain.events import Likeness
 from tests.domain.wuzhong import FOLDER
@@ -135,12 +135,16 @@ def test_how_far_to_look() -> None:
     assert reach_m(30.0, 99.0, RULES, surge=False) == 70.0
 
 
+def test_how_far_a_sure_one_may_stand() -> None:
+    """A third of the radius and what is forgiven, but never beyond the radius."""
+    assert sure_reach_m(30.0, 12.0, RULES, surge=False) == 30.0
+    assert sure_reach_m(60.0, 12.0, RULES, surge=False) == pytest.approx(20.0 + 26.0)
+    assert sure_reach_m(150.0, 99.0, RULES, surge=True) == pytest.approx(100.0 + 40.0)
+
+
 @given(st.sampled_from(["road_surface", "standing_water", "gas_smell"]), st.floats(0, 60), st.floats(0, 60))
-def test_no_closed_problem_beyond_its_share_of_the_reach_is_sure(
-    category: str, error_m: float, its_m: float
-) -> None:
-    widest = RULES.widest_m[RULES.family_of(category) or ""]
-    look_m = reach_m(widest, error_m, RULES, surge=False) * closed_share(RULES)
+def test_no_closed_problem_beyond_that_is_sure(category: str, error_m: float, its_m: float) -> None:
+    look_m = sure_reach_m(RULES.radius_m[category], error_m, RULES, surge=False)
     again = seen(category, error_m=error_m, at=NOON + HOUR)
     closed = known(category=category, closed_at=NOON, error_m=its_m, north_m=look_m + 0.1)
     near = match(again, closed, 1.0, rules=RULES)

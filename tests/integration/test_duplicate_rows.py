@@ -84,12 +84,23 @@ async def conn(fresh_url: str) -> AsyncIterator[Conn]:
 
 
 BOXES = [
-    (n, 7700 + n % 100, f"family {n % 10}", 120.3 + n / 1000, 30.9 + n / 1000, 0.001, 0.001, "category", n)
+    (
+        n,
+        7700 + n % 100,
+        f"family {n % 10}",
+        120.3 + n / 1000,
+        30.9 + n / 1000,
+        0.001,
+        0.001,
+        0.36,
+        "category",
+        n,
+    )
     for n in range(500)
 ]
 CASES = [ids.case_id(T0, f"report {number}") for number in range(500)]
 GIVEN: dict[str, tuple[Any, ...]] = {
-    "sightings_near": (*map(list, zip(*BOXES, strict=True)), OPEN_SINCE, CLOSED_SINCE, 0.36),
+    "sightings_near": (*map(list, zip(*BOXES, strict=True)), OPEN_SINCE, CLOSED_SINCE),
     "move_sightings": (CASES, CASES[::-1], CASES),
     "update_sightings": (CASES, ["category"] * 500, ["family 1"] * 500, [None] * 500),
     "delete_sightings": (CASES,),
@@ -160,12 +171,8 @@ def report_of(name: str) -> str:
     return ids.report_id(b"x", "test", name)
 
 
-async def looked(
-    conn: Conn, *looks: duplicate_rows.Look, share: float = 0.6
-) -> list[tuple[int, Candidate, str | None]]:
-    near = await Sightings(conn).near(
-        looks, open_since=OPEN_SINCE, closed_since=CLOSED_SINCE, closed_share=share
-    )
+async def looked(conn: Conn, *looks: duplicate_rows.Look) -> list[tuple[int, Candidate, str | None]]:
+    near = await Sightings(conn).near(looks, open_since=OPEN_SINCE, closed_since=CLOSED_SINCE)
     return [(number, candidate, text) for number, (candidate, text) in near]
 
 
@@ -177,7 +184,7 @@ def look(
     category: str | None = "pothole",
     reporter: int | None = None,
 ) -> duplicate_rows.Look:
-    return look_around(point, reach_m, families, category=category, reporter=reporter)
+    return look_around(point, reach_m, families, closed_m=0.6 * reach_m, category=category, reporter=reporter)
 
 
 async def test_what_was_written_comes_back_whole(conn: Conn) -> None:
