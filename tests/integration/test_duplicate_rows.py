@@ -113,7 +113,8 @@ async def test_a_look_reads_stretches_of_strips_and_one_index_more_for_the_repor
         assert re.search(
             r"Index Scan using sightings_by_place on sightings s .*\n"
             r" +Index Cond: \(\(band = a\.strip\) AND \(family = \(a\.kin\)::text\)"
-            r" AND \(lon >= \(a\.x - a\.dx\)\) AND \(lon <= \(a\.x \+ a\.dx\)\)\)",
+            r" AND \(lon >= \(a\.x - a\.dx\)\) AND \(lon <= \(a\.x \+ a\.dx\)\)"
+            r" AND \(lat >= \(a\.y - a\.dy\)\) AND \(lat <= \(a\.y \+ a\.dy\)\)\)",
             plan,
         ), plan
         assert re.search(

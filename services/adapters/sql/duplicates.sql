@@ -12,7 +12,7 @@ FROM unnest($1::int[], $2::int[], $3::text[], $4::float8[], $5::float8[], $6::fl
         $8::float8[], $9::text[], $10::bigint[])
     AS a(n, strip, kin, x, y, dx, dy, closed, category, who)
 JOIN private.sightings s ON s.compared AND s.band = a.strip AND s.family = a.kin
-    AND s.lon BETWEEN a.x - a.dx AND a.x + a.dx
+    AND s.lon BETWEEN a.x - a.dx AND a.x + a.dx AND s.lat BETWEEN a.y - a.dy AND a.y + a.dy
 WHERE CASE WHEN s.closed_at IS NULL THEN
         ((s.lon - a.x) / a.dx) ^ 2 + ((s.lat - a.y) / a.dy) ^ 2 <= 1
         AND (s.seen_at >= $11 OR a.who IS NOT NULL AND EXISTS (

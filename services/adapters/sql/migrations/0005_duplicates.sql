@@ -19,7 +19,7 @@ CREATE TABLE private.sightings (
     text      text,
     PRIMARY KEY (case_id, report_id)                 -- case ids grow with time: new rows come at the end
 ) WITH (fillfactor = 90);
--- The look around a point: a stretch of one strip or two.
-CREATE INDEX sightings_by_place ON private.sightings (band, family, lon) WHERE compared;
+-- The look around a point: a stretch of one strip or two, and of that only what lies near enough north and south.
+CREATE INDEX sightings_by_place ON private.sightings (band, family, lon, lat) WHERE compared;
 -- Whether a person stands behind a case.
 CREATE INDEX sightings_by_reporter ON private.sightings (reporter, case_id) WHERE reporter IS NOT NULL;
