@@ -9,7 +9,7 @@ import itertools
 import json
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,12 +19,12 @@ from services.adapters.city_files import read_city, read_folder
 from services.adapters.seal import SealKeys
 from services.adapters.settings import Settings
 from services.domain import ids
-from services.domain.city import City
+from services.domain.city import City, Hub
 from services.domain.city_rows import AREAS
 from services.domain.messages import Content, Location, SubmitReport
 
 SAMPLE: Final = "sample-reports.jsonl"
-_NEAR_DEG: Final = 0.02
+_NEAR_DEG: Final = 0.006
 
 
 def read_bench_city() -> tuple[City, Areas]:
@@ -34,10 +34,12 @@ def read_bench_city() -> tuple[City, Areas]:
     return city, Areas.parse(files[AREAS], city)
 
 
-def bodies(city: City, *, seed: int = 1) -> list[dict[str, Any]]:
-    """Bodies of POST /v1/reports, each with a category, words and a GCJ-02 point."""
+def bodies(city: City, *, seed: int = 1, spots: int = 1) -> list[dict[str, Any]]:
+    """Bodies of POST /v1/reports, each with a category and words; each text at so many spots of the city.
+
+    What is sent again from the same spot is a duplicate, and joins a case instead of beginning one.
+    """
     chance = random.Random(seed)
-    centre = city.hubs[city.root]
     found = []
     for line in (Settings().city_folder / SAMPLE).read_text("utf-8").splitlines():
         body: dict[str, Any] = json.loads(line)["body"]
@@ -46,14 +48,24 @@ def bodies(city: City, *, seed: int = 1) -> list[dict[str, Any]]:
         if not ordinary or not body.get("text") or body.get("visibility") == "confidential":
             continue
         body.pop("photos", None)
-        body["location"] = {
-            "lon": round(centre.lon + chance.uniform(-_NEAR_DEG, _NEAR_DEG), 6),
-            "lat": round(centre.lat + chance.uniform(-_NEAR_DEG, _NEAR_DEG), 6),
-            "datum": "GCJ02",
-            "accuracy_m": chance.randint(5, 60),
-        }
         found.append(body)
-    return found
+    places = places_of(city)
+    return [{**body, "location": somewhere(places, chance)} for _ in range(spots) for body in found]
+
+
+def places_of(city: City) -> list[Hub]:
+    return [hub for hub in city.hubs.values() if hub.level == city.place_level]
+
+
+def somewhere(places: Sequence[Hub], chance: random.Random) -> dict[str, Any]:
+    """A GCJ-02 point near one of the places."""
+    hub = chance.choice(places)
+    return {
+        "lon": round(hub.lon + chance.uniform(-_NEAR_DEG, _NEAR_DEG), 6),
+        "lat": round(hub.lat + chance.uniform(-_NEAR_DEG, _NEAR_DEG), 6),
+        "datum": "GCJ02",
+        "accuracy_m": chance.randint(5, 60),
+    }
 
 
 def content_of(body: dict[str, Any]) -> Content:
@@ -81,7 +93,8 @@ def report_of(body: dict[str, Any], report_id: str, keys: SealKeys) -> SubmitRep
 
 def records(city: City, *, secret: bytes, seal_keys: str, count: int) -> Iterator[codec.Record]:
     """As many different sealed reports as wanted, each stamped when it is asked for."""
-    keys = SealKeys(seal_keys)
-    for body in itertools.islice(itertools.cycle(bodies(city)), count):
+    keys, chance, places = SealKeys(seal_keys), random.Random(2), places_of(city)
+    for text in itertools.islice(itertools.cycle(bodies(city)), count):
+        body = {**text, "location": somewhere(places, chance)}
         report_id = ids.report_id(secret, "bench", str(uuid.uuid4()))
         yield codec.report_record(report_of(body, report_id, keys))
