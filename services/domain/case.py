@@ -168,8 +168,8 @@ class Case:
     @property
     def reporters(self) -> int:
         """How many different people stand behind it."""
-        repeats = sum(one.same_reporter for one in self.side.attached if one.report_id in self.reports)
-        return len(self.reports) - repeats
+        here = frozenset(self.reports)
+        return len(here) - sum(one.same_reporter for one in self.side.attached if one.report_id in here)
 
     @property
     def open_parts(self) -> tuple[Part, ...]:
