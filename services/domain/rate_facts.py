@@ -176,8 +176,13 @@ def _last(rows: _Rows, stage: str, first: int, before: int) -> tuple[int, _Row] 
     return (max(found), rows[stage, max(found)]) if found else None
 
 
+def _sets_accept(event: Event) -> bool:
+    """Not so where the tier above forces a case on the owner it forced before: that owner's limit goes on."""
+    return any(due.stage == ACCEPT for due in event.payload.dues)
+
+
 def _assignments(history: Sequence[Event], rows: _Rows) -> Iterable[Assignment]:
-    begins = [event for event in history if event.type in ASSIGNS]
+    begins = [event for event in history if event.type in ASSIGNS and _sets_accept(event)]
     end = history[-1].seq + 1
     for event, following in zip(begins, [*(one.seq for one in begins[1:]), end], strict=False):
         found = _last(rows, ACCEPT, event.seq, following)
@@ -186,7 +191,8 @@ def _assignments(history: Sequence[Event], rows: _Rows) -> Iterable[Assignment]:
         due_at = found[1].due_at
         during = [one for one in history if event.seq < one.seq <= following]
         accepted = next((e.occurred_at for e in during if e.type == "CaseAccepted"), None)
-        ended = next((e.occurred_at for e in during if e.type in ASSIGNS | _ENDS), None)
+        gone = (e.occurred_at for e in during if e.type in _ENDS or (e.type in ASSIGNS and _sets_accept(e)))
+        ended = next(gone, None)
         yield Assignment(
             case_id=event.case_id,
             cycle=event.cycle,
