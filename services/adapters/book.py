@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -85,6 +85,12 @@ class Book:
         if self._conn is not None:
             self._conn.terminate()
             self._conn = None
+
+    async def prepare(self) -> None:
+        """Connect and read the city, if that can be done now: the first batch need not wait for either."""
+        with suppress(CityRead, Conflict, World):
+            async with self.transaction() as tx:
+                await tx.active_city()
 
     async def _read_city(self, version: int) -> None:
         """Outside a transaction, and in the place of the one before: a country is half a gigabyte."""

@@ -54,6 +54,7 @@ async def serve(settings: Settings) -> int:
     ops = await serve_ops(settings.host, settings.router_port, checks, room="router")
     backlog = BacklogReader(bootstrap, faust_app.GROUP, (codec.REPORTS, codec.CASE_COMMANDS))
     watching = asyncio.create_task(watch(backlog, health, worker))
+    await book.prepare()
     _rest_the_collector()
     try:
         return await _run(app)

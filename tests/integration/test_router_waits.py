@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from services.adapters.book import Book
 from services.adapters.clock import Clock
 from tests.domain.small_case import T0, WORKS
 from tests.integration import one_database
@@ -51,6 +52,21 @@ async def trouble_of(desk: Desk, word: str) -> None:
         return word in (desk.worker.trouble or "")
 
     await wait_for(says, f"the worker says {word}")
+
+
+async def test_a_book_is_prepared_before_the_first_batch_if_it_can_be(
+    database_url: str, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    """The first deadline after a start would wait for a connection and for the whole city to be read."""
+    away, book = Book(f"postgresql://postgres@127.0.0.1:{unused_tcp_port}/none"), Book(database_url)
+    await away.prepare()
+    await book.prepare()
+    await load_city(database_url, tmp_path)
+    await book.prepare()
+    async with book.transaction() as tx:
+        city, _ = await tx.active_city()
+    assert city.version == 1
+    await book.close()
 
 
 async def test_a_city_that_is_not_yet_loaded(desk: Desk, db: Database, tmp_path: Path) -> None:
