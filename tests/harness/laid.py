@@ -14,7 +14,7 @@ from typing import Any, Final
 from services.adapters.book import Book
 from services.adapters.clock import Clock
 from services.domain import ids
-from services.domain.city import City
+from services.domain.city import NO_CATEGORY, City
 from services.domain.messages import WIRE_TYPES, Actor, CaseCommand, Content, SubmitReport
 from services.router.batch import settle_batch
 from services.router.reading import Incoming, Read
@@ -93,7 +93,11 @@ async def lay_open_cases(laying: Laying, city: City, count: int, *, lively: int)
     """Open cases of every ordinary category and place; `lively` of them have eight events more than two."""
     chance = random.Random(count)
     hubs = [code for code, hub in city.hubs.items() if hub.level == city.place_level]
-    ordinary = [c.code for c in city.categories.values() if c.redirect is None and not c.confidential]
+    ordinary = [
+        c.code
+        for c in city.categories.values()
+        if c.redirect is None and not c.confidential and c.code != NO_CATEGORY
+    ]
     begins = datetime.now(UTC)
     reports = [
         report(f"open {number}", chance.choice(ordinary), chance.choice(hubs), begins + number * _APART)
