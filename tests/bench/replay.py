@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import resource
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -22,6 +20,7 @@ from tests.bench.quick import noise
 from tests.bench.reports import read_bench_city
 from tests.bench.stack import BenchError
 from tests.console_run import Console, console, gone_afterwards
+from tests.harness import watched
 from tests.harness.laid import Laying, lay_open_cases
 
 
@@ -30,9 +29,7 @@ def main() -> None:
     report = Report(notes=[noise(parts.busy_percent())])
     with gone_afterwards(console("--only", "postgres")) as one:
         try:
-            asyncio.run(_lay(one, report, arguments.cases))
-            _replay(one, report, arguments.rounds)
-            asyncio.run(parts.stop(one))
+            asyncio.run(_measure(one, report, arguments))
         except BenchError as problem:
             raise SystemExit(f"bench: {problem}") from problem
     title = "bench replay"
@@ -49,8 +46,14 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _lay(one: Console, report: Report, cases: int) -> None:
+async def _measure(one: Console, report: Report, arguments: argparse.Namespace) -> None:
     await parts.seconds_to_ready(one)
+    await _lay(one, report, arguments.cases)
+    await _replay(one, report, arguments.rounds)
+    await parts.stop(one)
+
+
+async def _lay(one: Console, report: Report, cases: int) -> None:
     url = one.known()["DATABASE_URL"]
     await city_book.load_folder(url, Settings().city_folder)
     city, _ = read_bench_city()
@@ -61,26 +64,21 @@ async def _lay(one: Console, report: Report, cases: int) -> None:
     report.notes.append(f"Laying {cases:,} cases took {time.monotonic() - begun:.0f} s.")
 
 
-def _replay(one: Console, report: Report, rounds: int) -> None:
-    rates, said = [], ""
+async def _replay(one: Console, report: Report, rounds: int) -> None:
+    rates, most, what = [], 0, ""
     for _ in range(rounds):
-        told = subprocess.run(
-            [sys.executable, "-m", "services.console", "rebuild", "--check"],
-            cwd=PROJECT,
-            env={**one.environment, **one.known()},
-            capture_output=True,
-            text=True,
-            check=False,
+        ended = await watched.run(
+            *[sys.executable, "-m", "services.console", "rebuild", "--check"],
+            environment={**one.environment, **one.known()},
         )
-        said = told.stdout.strip()
-        found = re.search(r"\(([\d,]+) events a second\): nothing differs$", said)
-        if told.returncode or found is None:
-            raise BenchError(f"rebuild --check ended with {told.returncode}: {said} {told.stderr}")
-        rates.append(float(found[1].replace(",", "")))
-    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    report.single(
-        "events replayed a second", spread(rates), f"{said.split(' in ')[0]}; most memory {most:.0f} MiB"
-    )
+        found = re.search(r"^(.*) in .* \(([\d,]+) events a second\): nothing differs$", ended.said)
+        if ended.code or found is None:
+            raise BenchError(f"rebuild --check ended with {ended.code}: {ended.said} {ended.complained}")
+        what = found[1]
+        rates.append(float(found[2].replace(",", "")))
+        most = max(most, ended.most_bytes)
+    memory = f"at most {most / 2**20:.0f} MiB of memory"
+    report.single("events replayed a second", spread(rates), f"{what}; {memory}")
 
 
 if __name__ == "__main__":
