@@ -82,7 +82,9 @@ async def test_rows_that_are_missing_or_too_many(db: Database) -> None:
     await restore(db, "cases")
 
     clock, stage, set_seq = await db.conn.fetchrow(  # type: ignore[misc]
-        "DELETE FROM deadlines WHERE case_id = $1 AND clock = 'citizen' RETURNING clock, stage, set_seq",
+        "DELETE FROM deadlines WHERE ctid = ("
+        "SELECT ctid FROM deadlines WHERE case_id = $1 AND clock = 'citizen' ORDER BY set_seq LIMIT 1)"
+        " RETURNING clock, stage, set_seq",
         case_id,
     )
     key = f"deadlines {clock} {stage} {set_seq}"
@@ -91,11 +93,13 @@ async def test_rows_that_are_missing_or_too_many(db: Database) -> None:
 
     await db.conn.execute(
         "INSERT INTO deadlines SELECT (jsonb_populate_record(d, '{\"set_seq\": 99}')).* FROM deadlines d"
-        " WHERE case_id = $1 AND clock = 'citizen'",
+        " WHERE case_id = $1 AND set_seq = $2 AND stage = $3",
         case_id,
+        set_seq,
+        stage,
     )
     assert await differences() == [
-        f"{case_id}  deadlines citizen {stage} 99: in the book a row, replayed nothing"
+        f"{case_id}  deadlines {clock} {stage} 99: in the book a row, replayed nothing"
     ]
 
 
