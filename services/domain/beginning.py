@@ -12,8 +12,13 @@ from services.domain.events import Due, TriageReason
 from services.domain.routing import Route
 
 
-def dispatched(way: Route, filed: events.CaseFiled, *, city: City, now: datetime) -> events.CaseDispatched:
-    """To the owner, whose clock starts now, or at the end of a surge that defers it."""
+def dispatched(
+    way: Route, filed: events.CaseFiled, *, city: City, now: datetime, promised_since: datetime | None = None
+) -> events.CaseDispatched:
+    """To the owner, whose clock starts now, or at the end of a surge that defers it.
+
+    `promised_since`: since when the citizen's clock runs, if it is longer than since this report.
+    """
     storm = city.policy.surges.get(filed.surge) if filed.surge else None
     deferred = storm is not None and filed.priority in storm.deferred
     start_at = max(now, storm.ends) if storm is not None and deferred else now
@@ -25,7 +30,7 @@ def dispatched(way: Route, filed: events.CaseFiled, *, city: City, now: datetime
         level=way.level,
         owner=way.owner,
         owner_hub_code=way.owner_hub_code,
-        dues=(*dues, *promise(way.category, filed.priority, city, filed.received_at)),
+        dues=(*dues, *promise(way.category, filed.priority, city, promised_since or filed.received_at)),
     )
 
 

@@ -72,6 +72,7 @@ class AttachedReport:
     from_case_id: str | None = None
     same_reporter: bool = False
     added_at: datetime | None = None
+    anonymous: bool = False
 
 
 @value
@@ -93,6 +94,8 @@ class Side:
     returns: int = 0
     assignments: int = 1
     forced: bool = False
+    past_owners: tuple[tuple[str, str], ...] = ()
+    past_hands: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     ordered: bool = False
     invited: tuple[Invitation, ...] = ()
@@ -167,9 +170,10 @@ class Case:
 
     @property
     def reporters(self) -> int:
-        """How many different people stand behind it."""
+        """How many different people stand behind it, as far as one can tell them apart."""
         here = frozenset(self.reports)
-        return len(here) - sum(one.same_reporter for one in self.side.attached if one.report_id in here)
+        no_more = (o for o in self.side.attached if o.report_id in here and (o.same_reporter or o.anonymous))
+        return len(here) - sum(1 for _ in no_more)
 
     @property
     def open_parts(self) -> tuple[Part, ...]:

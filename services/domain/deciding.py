@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from services.domain import clocks
 from services.domain.case import ARCHIVE, Case, Deadline
@@ -17,6 +18,8 @@ from services.domain.limits import Limit, parse_limit
 from services.domain.messages import Actor, CaseCommand
 from services.domain.routing import find_owner
 
+MOBILE: Final = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)", re.ASCII)
+"""A mobile number of the mainland: personal, and in no event."""
 TRIAGE, INFO, DECISION, SUSPENSION, VERIFY = "triage", "info", "decision", "suspension", "verify"
 
 
@@ -224,21 +227,25 @@ def again(
 
 def anew(row: Deadline, desk: Desk, due_at: datetime, *, official: bool, **changed: Any) -> DueAgain:
     """A row that was set before, due at another instant: what it counted stays."""
-    due = DueAgain(
+    due = replace(carried(row), due_at=due_at, official=official, **changed)
+    return clocks.set_again(due, before=row, city=desk.city, priority=desk.case.priority, now=desk.now)
+
+
+def carried(row: Deadline) -> DueAgain:
+    """What a row has counted, to be set once more; its steps are still to be found."""
+    return DueAgain(
         clock=row.clock,
         stage=row.stage,
         limit=row.limit,
         start_at=row.start_at,
-        due_at=due_at,
-        official=official,
+        due_at=row.due_at,
+        official=row.official,
         step=None,
         next_at=None,
         extended_by=row.extended_by,
         original_due_at=row.original_due_at,
         pauses=row.pauses,
     )
-    due = replace(due, **changed)
-    return clocks.set_again(due, before=row, city=desk.city, priority=desk.case.priority, now=desk.now)
 
 
 def yields(body: type[Any]) -> Decider:

@@ -221,13 +221,19 @@ class ReportDetached(Assigned):
 
 @value
 class ReportAdded:
-    """A report came to this case, from a case of its own or, at once, without one."""
+    """A report came to this case, from a case of its own or, at once, without one.
+
+    `anonymous`: nobody can tell who it is, so it adds no reporter. `dues`: the citizen's, where its own case
+    had promised to be done sooner.
+    """
 
     report_id: str
     from_case_id: str | None = None
     same_reporter: bool = False
+    anonymous: bool = False
     score: float | None = None
     distance_m: float | None = None
+    dues: tuple[DueAgain, ...] = ()
 
 
 @value

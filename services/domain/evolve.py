@@ -214,6 +214,7 @@ def _report_added(case: Case, event: Event, body: e.ReportAdded) -> Changes:
         from_case_id=body.from_case_id,
         same_reporter=body.same_reporter,
         added_at=event.occurred_at,
+        anonymous=body.anonymous,
     )
     others = tuple(one for one in case.side.attached if one.report_id != body.report_id)
     gone = tuple(one for one in case.side.gone if one != body.report_id)
@@ -223,7 +224,11 @@ def _report_added(case: Case, event: Event, body: e.ReportAdded) -> Changes:
         gone=gone,
         suggested=_others(case, body.from_case_id),
     )
-    return {"side": side, "report_count": case.report_count + 1}
+    return {
+        "side": side,
+        "report_count": case.report_count + 1,
+        "deadlines": _set_anew(case, event, body.dues) if body.dues else case.deadlines,
+    }
 
 
 def _likeness_dismissed(case: Case, event: Event, body: e.LikenessDismissed) -> Changes:
@@ -292,18 +297,27 @@ def _again(deadline: Deadline, again: ReopenedDue, at: datetime) -> Deadline:
     )
 
 
-def _accepted(case: Case, event: Event, body: Any) -> Changes:
+def _accepted(case: Case, event: Event, body: e.CaseAccepted) -> Changes:
     """Who accepts does not return it any more: nothing waits for a decision that could not be given."""
     at = event.occurred_at
     taken = replace(case, deadlines=_meet(case, "accept", at))
+    changes = {"accepted_at": at, **_in_hand(case, event)}
     if case.side.request is None:
-        return {"accepted_at": at, "deadlines": taken.deadlines}
-    side = replace(case.side, request=None)
-    return {"accepted_at": at, "side": side, "deadlines": _meet(taken, "decision", at)}
+        return {**changes, "deadlines": taken.deadlines}
+    changes["side"] = replace(changes["side"], request=None)
+    return {**changes, "deadlines": _meet(taken, "decision", at)}
+
+
+def _in_hand(case: Case, event: Event, body: Any = None) -> Changes:
+    """Who does something on a case has a hand in it, whoever claims later that it is done."""
+    before, side = case.handler_ref, case.side
+    if before is not None and before not in (event.actor_ref, *side.past_hands):
+        side = replace(side, past_hands=(*side.past_hands, before))
+    return {"handler_ref": event.actor_ref, "side": side}
 
 
 def _milestone(case: Case, event: Event, body: e.MilestoneReached) -> Changes:
-    return {"deadlines": _meet(case, body.stage, event.occurred_at)}
+    return {**_in_hand(case, event), "deadlines": _meet(case, body.stage, event.occurred_at)}
 
 
 def _meet(case: Case, stage: str, at: datetime) -> tuple[Deadline, ...]:
@@ -351,8 +365,12 @@ def _extended(case: Case, event: Event, body: e.ExtensionGranted) -> Changes:
 
 def _reassigned(case: Case, event: Event, body: e.CaseReassigned | e.ReturnApproved) -> Changes:
     forced = isinstance(body, e.CaseReassigned) and body.forced
+    worked = case.accepted_at is not None
     side = replace(
         case.side,
+        past_owners=(*case.side.past_owners, (case.owner, case.owner_hub_code))
+        if worked
+        else case.side.past_owners,
         request=None,
         return_asked=False,
         assignments=case.side.assignments + 1,
@@ -426,14 +444,14 @@ def _reported_in(case: Case, event: Event, body: e.UnitReportedIn) -> Changes:
 
 
 def _resolved(case: Case, event: Event, body: e.ResolutionSubmitted) -> Changes:
-    at = event.occurred_at
+    at, hand = event.occurred_at, _in_hand(case, event)
     return {
         "resolved_at": at,
         "outcome": body.outcome,
-        "handler_ref": event.actor_ref,
+        "handler_ref": hand["handler_ref"],
         "handler_unit": body.handler_unit,
         "handler_hubs": body.handler_hubs,
-        "side": replace(case.side, request=None) if case.side.request else case.side,
+        "side": replace(hand["side"], request=None) if case.side.request else hand["side"],
         "deadlines": tuple(_met(d, at) if d.open else d for d in case.deadlines),
     }
 
@@ -453,7 +471,8 @@ def _failed(case: Case, event: Event, body: e.VerificationFailed) -> Changes:
         _again(d, reopened[d.key], at) if d.key in reopened else (_met(d, at) if d.open else d)
         for d in case.deadlines
     )
-    return {"rework_count": case.rework_count + 1, "deadlines": rows}
+    side = replace(case.side, past_hands=()) if case.side.past_hands else case.side
+    return {"rework_count": case.rework_count + 1, "handler_ref": None, "side": side, "deadlines": rows}
 
 
 def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
@@ -466,6 +485,8 @@ def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
         assignments=1,
         answered_by_reporter=False,
         suspended_for=(),
+        past_owners=(),
+        past_hands=(),
     )
     return {
         "priority": body.priority,
@@ -474,6 +495,7 @@ def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
         "resolved_at": None,
         "outcome": None,
         "unverified": False,
+        "handler_ref": None,
         "rework_count": 0,
         "side": side,
         **_assigned(_reopened_rows(case, event, body.reopened), event, body),
@@ -564,6 +586,7 @@ _APPLY: dict[str, Callable[[Case, Event, Any], Changes]] = {
     "VariantSet": _variant,
     "CategoryChanged": _category,
     "PriorityRaised": _raised,
+    "WorkStarted": _in_hand,
     "MilestoneReached": _milestone,
     "CaseDecomposed": _decomposed,
     "ChildChanged": _child,
@@ -581,6 +604,7 @@ _APPLY: dict[str, Callable[[Case, Event, Any], Changes]] = {
     "VerificationAssigned": _verification_assigned,
     "VerificationPassed": _verified,
     "VerificationFailed": _failed,
+    "WorkRestarted": _in_hand,
     "NoResponseClosed": _unanswered,
     "CallbackRecorded": _aside(
         answer=lambda event, body: body.resolved,

@@ -114,6 +114,7 @@ def add_report(
     *,
     likeness: events.Likeness | None,
     same_reporter: bool,
+    anonymous: bool = False,
     now: datetime,
     city: City,
     others: Mapping[str, Case],
@@ -129,6 +130,7 @@ def add_report(
     added = events.ReportAdded(
         report_id=report.report_id,
         same_reporter=same_reporter,
+        anonymous=anonymous,
         score=likeness.score if likeness else None,
         distance_m=likeness.distance_m if likeness else None,
     )

@@ -84,7 +84,7 @@ def _problem_ticket(case: Case, reason: Any, city: City) -> events.ProblemTicket
 def _many_reporters(case: Case, body: events.ReportAdded, now: datetime, city: City) -> Iterator[Any]:
     """Several people within a day: it matters more; many: the tier above must know."""
     reporters = case.reporters
-    if body.same_reporter or not case.open or now - case.received_at > _A_DAY:
+    if body.same_reporter or body.anonymous or not case.open or now - case.received_at > _A_DAY:
         return
     if reporters == city.policy.many_reporters and city.higher(case.priority) != case.priority:
         yield raised(case, "many_reporters", now=now, city=city)

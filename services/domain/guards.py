@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.domain import access
+from services.domain import access, clocks
 from services.domain.case import Case
-from services.domain.city import City
+from services.domain.city import LAST_STAGE, City
 from services.domain.errors import NotAllowed
 from services.domain.messages import Actor
 
@@ -20,9 +20,8 @@ def why_not(case: Case, command: str, actor: Actor, city: City) -> str | None:
 
 
 def _nothing_asked(case: Case) -> str | None:
-    return (
-        f"a {case.side.request.kind} is asked for already: decide that first" if case.side.request else None
-    )
+    asked = case.side.request
+    return f"there is a request already ({asked.kind}): decide that first" if asked else None
 
 
 def _asked(kind: str) -> Guard:
@@ -60,19 +59,21 @@ def _request_extension(case: Case, actor: Actor, city: City) -> str | None:
 
 
 def _no_open_parts(case: Case, actor: Actor, city: City) -> str | None:
-    left = case.open_parts
+    hidden = access.hidden_parts(case, actor, city)
+    left = [part.number for part in case.open_parts if part.case_id not in hidden]
     if left:
-        return f"parts are still open: {', '.join(part.number for part in left)}"
-    return None
+        return f"parts are still open: {', '.join(left)}"
+    return "parts are still open" if case.open_parts else None
 
 
 def _verify_pass(case: Case, actor: Actor, city: City) -> str | None:
-    """Else a claim is confirmed by whoever sends a report like it afterwards."""
+    """Else whoever has the case in hand sends a report like it, and confirms the claim with that."""
     report_id = actor.ref.removeprefix("report:")
     came = next((one.added_at for one in case.side.attached if one.report_id == report_id), None)
-    late = came is not None and case.resolved_at is not None and came >= case.resolved_at
+    in_hand_since = case.accepted_at or case.resolved_at
+    late = came is not None and in_hand_since is not None and came >= in_hand_since
     if "reporter" in actor.roles and late and report_id != case.report_id:
-        return "a report that came after the claim may not confirm it"
+        return "a report that came when the case was in hand may not confirm the claim"
     return _no_open_parts(case, actor, city)
 
 
@@ -81,7 +82,21 @@ def _attach(case: Case, actor: Actor, city: City) -> str | None:
         return "a confidential case is never merged"
     if case.side.parts or case.side.parent_case_id:
         return "a case of parts, or a part of one, is not merged"
+    if any(d.stage == LAST_STAGE and clocks.is_breached(city, d) for d in case.deadlines):
+        return "it was not done in time: so it stands for itself"
     return None if case.reports else "no report stands with it"
+
+
+def _never_dispatched(case: Case, actor: Actor, city: City) -> str | None:
+    """Else a detour by another case would take it out of the figures."""
+    if case.dispatched_at is not None:
+        return "it was somebody's work already: file it again; it ends with a claim that others confirm"
+    return None
+
+
+def _request_info(case: Case, actor: Actor, city: City) -> str | None:
+    missing = None if case.reports else "there is no reporter to ask"
+    return missing or _never_dispatched(case, actor, city)
 
 
 def _keep_apart(case: Case, actor: Actor, city: City) -> str | None:
@@ -122,13 +137,17 @@ def _report_in(case: Case, actor: Actor, city: City) -> str | None:
 def _record_callback(case: Case, actor: Actor, city: City) -> str | None:
     if access.is_handler(case, actor):
         return "who handled the case may not record how it ended"
+    if not case.reports:
+        return "nobody who reported it could be asked"
     if case.side.answered_by_reporter and not access.is_reporter(case, actor, city):
         return "the reporter has said it already"
     return None
 
 
 _GUARDS: dict[str, Guard] = {
-    "request_info": lambda case, actor, city: None if case.reports else "there is no reporter to ask",
+    "request_info": _request_info,
+    "decline": _never_dispatched,
+    "redirect": _never_dispatched,
     "request_return": _request_return,
     "decide_return": _decide_return,
     "request_extension": _request_extension,

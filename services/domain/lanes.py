@@ -32,7 +32,7 @@ def split(desk: Desk) -> tuple[Any, ...]:
         part, written = _part(desk, one, index, begins)
         births += written
         parts.append(part)
-    last = _last_due(desk, births, ordered=wanted.ordered)
+    last = _last_due(desk, births, parts, ordered=wanted.ordered)
     decomposed = events.CaseDecomposed(
         parts=tuple(parts), ordered=wanted.ordered, dues=_fixed(desk, last) if last else ()
     )
@@ -90,16 +90,17 @@ def _sent(desk: Desk, seat: Seat, filed: events.PartFiled) -> events.CaseDispatc
     return events.CaseDispatched(**seat.fields(), dues=dues)
 
 
-def _last_due(desk: Desk, births: list[On], *, ordered: bool) -> datetime | None:
-    """When the last part is due; one that waits for another begins, at the latest, when that is due."""
+def _last_due(desk: Desk, births: list[On], parts: list[Part], *, ordered: bool) -> datetime | None:
+    """When the last part that must be done is due; one that waits begins when that before it is."""
     categories = [on.body.category for on in births if isinstance(on.body, events.CaseFiled)]
     at, last = desk.now, None
-    for category in categories:
+    for category, part in zip(categories, parts, strict=True):
         limit = dict(clocks.owner_limits(desk.city, category)).get(LAST_STAGE)
         if limit is None:
             continue
         due_at, _ = desk.city.working_time(limit.calendar).due(limit, at)
-        last = due_at if last is None else max(last, due_at)
+        if part.required:
+            last = due_at if last is None else max(last, due_at)
         at = due_at if ordered else at
     return last
 
@@ -114,6 +115,9 @@ def _fixed(desk: Desk, last: datetime) -> tuple[DueAgain, ...]:
     if row is None or clocks.is_breached(city, row):
         return ()
     due_at, official = clocks.longer(city.policy.parts_margin, last, city)
+    if case.open_parts:
+        # those of before are still to be waited for
+        due_at = max(due_at, row.due_at)
     citizen = case.open_deadline("citizen", LAST_STAGE)
     known = city.priorities.get(case.priority)
     if citizen is not None:

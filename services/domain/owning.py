@@ -8,7 +8,17 @@ from typing import Any, Final
 from services.domain import clocks, events
 from services.domain.case import Case
 from services.domain.city import LAST_STAGE
-from services.domain.deciding import DECISION, Desk, Seat, again, handed_over, limits_of, reset, seat_for
+from services.domain.deciding import (
+    DECISION,
+    MOBILE,
+    Desk,
+    Seat,
+    again,
+    handed_over,
+    limits_of,
+    reset,
+    seat_for,
+)
 from services.domain.errors import NotAllowed
 from services.domain.limits import Limit
 from services.domain.triage import within
@@ -20,10 +30,12 @@ def request_return(desk: Desk) -> tuple[Any, ...]:
     case, policy, wanted = desk.case, desk.city.policy, desk.wanted
     if wanted.owner is None and wanted.clause is None:
         raise NotAllowed("invalid", "name the proper owner, or the clause of the duty list", "owner")
-    if wanted.clause is not None and not CLAUSE.fullmatch(wanted.clause):
+    if wanted.clause is not None and (not CLAUSE.fullmatch(wanted.clause) or MOBILE.search(wanted.clause)):
         raise NotAllowed("invalid", "is the number of a clause, such as 3.2 or 第12条", "clause")
     if wanted.owner is not None and wanted.owner not in desk.city.units:
         raise NotAllowed("invalid", "no unit is called so", "owner")
+    if wanted.owner == case.owner and wanted.hub_code in (None, case.owner_hub_code, case.hub_code):
+        raise NotAllowed("invalid", "is who has the case now: name the proper owner", "owner")
     given = case.open_deadline("owner", clocks.ACCEPT)
     within(desk, given.start_at if given else case.dispatched_at, policy.return_within, "return it")
     return (

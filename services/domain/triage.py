@@ -12,11 +12,10 @@ from services.domain import access, clocks, events
 from services.domain.beginning import begun, dispatched
 from services.domain.case import AttachedReport, Case, Deadline
 from services.domain.city import LAST_STAGE
-from services.domain.deciding import INFO, TRIAGE, Desk, On, above, desk_of, triage_limit
+from services.domain.deciding import INFO, MOBILE, TRIAGE, Desk, On, above, carried, desk_of, triage_limit
 from services.domain.errors import NotAllowed
 from services.domain.events import Due
 from services.domain.following import raised
-from services.domain.limits import parse_limit
 from services.domain.moved_dues import run_on
 from services.domain.place import Place, place
 from services.domain.routing import route
@@ -71,8 +70,9 @@ def redirect(desk: Desk) -> tuple[Any, ...]:
         known = ", ".join(desk.city.hotlines)
         raise NotAllowed("invalid", f"is not a hotline of the city; known are {known}", "to")
     receipt = desk.wanted.receipt
-    if receipt is not None and not RECEIPT.fullmatch(receipt):
-        raise NotAllowed("invalid", "is the number that was given: letters, digits, - and / alone", "receipt")
+    if receipt is not None and (not RECEIPT.fullmatch(receipt) or MOBILE.search(receipt)):
+        rule = "is the number that was given, not a telephone: letters, digits, - and / alone"
+        raise NotAllowed("invalid", rule, "receipt")
     return (events.ReportRedirected(to=desk.wanted.to, receipt=desk.wanted.receipt),)
 
 
@@ -88,6 +88,7 @@ def attach(desk: Desk) -> tuple[Any, ...]:
             "invalid", "an ended or confidential case, or a part, takes no reports", "to_case_id"
         )
     likeness = _likeness(case, target.case_id)
+    sooner = _sooner(case, target, desk)
     return (
         events.ReportAttached(to_case_id=target.case_id),
         *(
@@ -98,11 +99,25 @@ def attach(desk: Desk) -> tuple[Any, ...]:
                     from_case_id=case.case_id,
                     score=likeness.score if likeness else None,
                     distance_m=likeness.distance_m if likeness else None,
+                    dues=() if index else sooner,
                 ),
             )
-            for report_id in case.reports
+            for index, report_id in enumerate(case.reports)
         ),
     )
+
+
+def _sooner(case: Case, target: Case, desk: Desk) -> tuple[events.DueAgain, ...]:
+    """Who joins keeps what they were promised: the earlier of two citizen's dues holds for both.
+
+    Where the work is claimed to be done, no promise runs that could be put forward.
+    """
+    mine, theirs = (one.open_deadline("citizen", LAST_STAGE) for one in (case, target))
+    claimed = theirs is None and any(d.clock == "citizen" and d.met_at for d in target.deadlines)
+    if mine is None or claimed or (theirs is not None and theirs.due_at <= mine.due_at):
+        return ()
+    due = carried(mine)
+    return (clocks.set_again(due, before=theirs, city=desk.city, priority=target.priority, now=desk.now),)
 
 
 def keep_apart(desk: Desk) -> tuple[Any, ...]:
@@ -122,9 +137,10 @@ def detach(desk: Desk) -> tuple[Any, ...]:
     came = next((one for one in case.side.attached if one.report_id == report_id), None)
     if came is None or report_id not in case.reports:
         raise NotAllowed("invalid", "no such report was attached to this case", "report_id")
-    seat = desk_of(city, case.hub_code if case.hub_code in city.hubs else city.root)
-    due = desk.set_due(TRIAGE, triage_limit(city, case.priority, "detached"))
     own = desk.others.get(came.from_case_id or "")
+    looks = own.hub_code if own is not None else case.hub_code
+    seat = desk_of(city, looks if looks in city.hubs else city.root)
+    due = desk.set_due(TRIAGE, triage_limit(city, case.priority, "detached"))
     if own is not None and own.state == "attached":
         back: Any = events.ReportDetached(
             **seat.fields(),
@@ -205,19 +221,34 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
         aid_hub_code=city.policy.surges[surge].aid_hub if surge else None,
         lane=case.lane,
     )
-    sent = dispatched(way, filed, city=city, now=desk.now)
     citizen = case.open_deadline("citizen", LAST_STAGE)
+    since = min(citizen.start_at, case.received_at) if citizen else case.received_at
+    sent = dispatched(way, filed, city=city, now=desk.now, promised_since=since)
     if citizen is not None:
         sent = replace(sent, dues=tuple(_promised(sent.dues, citizen, desk, priority)))
+    if case.dispatched_at is not None:
+        sent = replace(sent, dues=tuple(_as_first_dispatched(sent.dues, filed, case.dispatched_at, desk)))
     return (filed, sent)
 
 
+def _as_first_dispatched(
+    dues: tuple[Due, ...], filed: events.CaseFiled, since: datetime, desk: Desk
+) -> Iterator[Due]:
+    """A detour by another case gives no time: only acceptance begins again, as with every new owner."""
+    city = desk.city
+    ran = clocks.owner_dues(city, filed.category, priority=filed.priority, start_at=since, surge=filed.surge)
+    yield from (due for due in dues if due.clock == "citizen" or due.stage == clocks.ACCEPT)
+    for due in ran:
+        if due.stage != clocks.ACCEPT:
+            yield clocks.set_again(due, before=None, city=city, priority=filed.priority, now=desk.now)
+
+
 def _promised(dues: tuple[Due, ...], citizen: Deadline, desk: Desk, priority: str) -> Iterator[Due]:
-    """What ran from the beginning runs on, unless another category says another limit."""
+    """A promise is kept or bettered: no other word for the problem puts it off."""
     for due in dues:
         if due.clock != "citizen":
             yield due
-        elif due.limit != str(parse_limit(citizen.limit)):
+        elif due.due_at < citizen.due_at:
             yield clocks.set_again(due, before=citizen, city=desk.city, priority=priority, now=desk.now)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from services.domain import access, clocks, events
@@ -55,16 +56,20 @@ def decide_extension(desk: Desk) -> tuple[Any, ...]:
     if known is None or known.extension is None:
         raise NotAllowed("not_allowed", f"priority {desk.case.priority} has no extension any more: refuse it")
     limit = parse_limit(asked.limit)
-    rows = (
-        desk.case.open_deadline("owner", LAST_STAGE),
-        desk.case.open_deadline("citizen", LAST_STAGE),
-    )
-    dues = tuple(_longer(row, limit, desk) for row in rows if row is not None)
-    return (events.ExtensionGranted(limit=str(limit), dues=dues),)
+    owner = desk.case.open_deadline("owner", LAST_STAGE)
+    citizen = desk.case.open_deadline("citizen", LAST_STAGE)
+    if owner is None or desk.now >= owner.due_at:
+        raise NotAllowed("not_allowed", "the due has passed meanwhile, and a breach is not mended: refuse it")
+    promised = _longer(citizen, limit, desk) if citizen is not None and desk.now < citizen.due_at else None
+    own = _longer(owner, limit, desk, most=promised.due_at if promised and desk.case.side.parts else None)
+    return (events.ExtensionGranted(limit=str(limit), dues=(own, promised) if promised else (own,)),)
 
 
-def _longer(row: Deadline, limit: Limit, desk: Desk) -> DueAgain:
+def _longer(row: Deadline, limit: Limit, desk: Desk, *, most: datetime | None = None) -> DueAgain:
+    """`most`: a due that its parts have put off already goes no further than what is promised."""
     due_at, official = clocks.longer(limit, row.due_at, desk.city)
+    if most is not None:
+        due_at = max(row.due_at, min(due_at, most))
     return anew(
         row,
         desk,

@@ -146,7 +146,8 @@ class _Work:
             point=point,
             accuracy_m=content.location.accuracy_m if content.location else None,
         )
-        settled = self._begun(report, stands, now, city, danger=city.policy.danger(content.text))
+        danger, anonymous = city.policy.danger(content.text), content.phone is None
+        settled = self._begun(report, stands, now, city, danger=danger, anonymous=anonymous)
         case = settled.case
         self._repeats.filed(report.report_id, case, joined=case.case_id in self._after)
         self._reports.append(
@@ -171,7 +172,14 @@ class _Work:
         self._take(report.report_id, settled, now)
 
     def _begun(
-        self, report: SubmitReport, stands: Place, now: datetime, city: City, *, danger: bool
+        self,
+        report: SubmitReport,
+        stands: Place,
+        now: datetime,
+        city: City,
+        *,
+        danger: bool,
+        anonymous: bool,
     ) -> Settled:
         """A case of its own, or what the report makes of the case whose problem it repeats."""
         verdict = self._repeats.verdict(report.report_id, stands, now, self._after)
@@ -182,6 +190,7 @@ class _Work:
                 case,
                 likeness=verdict.like,
                 same_reporter=isinstance(verdict, Urge),
+                anonymous=anonymous,
                 now=now,
                 city=city,
                 others=self._relatives(case, set()),

@@ -138,6 +138,7 @@ def newcomer(chance: random.Random, life: Walk, now: datetime) -> Settled:
             case,
             likeness=like,
             same_reporter=chance.random() < 0.2,
+            anonymous=chance.random() < 0.1,
             now=now,
             city=CITY,
             others={key: other for key, other in life.family.items() if key != case.case_id},

@@ -69,7 +69,15 @@ class Town:
         one = report(category, **values)
         return self.keep(file_report(one, place=IN_V11, city=self.city, now=now, known=known)).case
 
-    def join(self, case: Case, now: datetime = T0, *, same_reporter: bool = False, **values: Any) -> Settled:
+    def join(
+        self,
+        case: Case,
+        now: datetime = T0,
+        *,
+        same_reporter: bool = False,
+        anonymous: bool = False,
+        **values: Any,
+    ) -> Settled:
         """Another report of what this case is about: the router has found it."""
         known = self[case]
         return self.keep(
@@ -78,6 +86,7 @@ class Town:
                 known,
                 likeness=Likeness(case_id=known.case_id, score=0.9, distance_m=12.0),
                 same_reporter=same_reporter,
+                anonymous=anonymous,
                 now=now,
                 city=self.city,
                 others=self._others(known),

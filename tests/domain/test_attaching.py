@@ -16,7 +16,7 @@ from services.domain.filing import Known
 from services.domain.life import allowed_commands
 from services.domain.messages import WantedPart
 from services.domain.place import Place
-from tests.domain.small_case import T0, WORKS, at, claimed, dispatcher, done, filed
+from tests.domain.small_case import CITY, T0, WORKS, at, claimed, dispatcher, done, filed
 from tests.domain.small_town import Town, by_report, open_dues, reporter_of, row, rows, told, told_at, types
 
 DESK = dispatcher("T1")
@@ -43,9 +43,71 @@ def test_an_attached_case_ends_and_its_report_stands_with_the_other() -> None:
     )  # fmt: skip
     assert (open_dues(ended), open_dues(ended, "citizen")) == ({}, {})
     assert (kept.state, kept.reports, kept.report_count) == ("dispatched", ("b", "a"), 2)
-    assert kept.deadlines == other.deadlines
+    assert open_dues(kept) == open_dues(other), "the owner's clock knows nothing of it"
     assert town.act(other, "urge", by_report("a"), at(3)).refusal is None, "they speak for it now"
     assert told(town.act(one, "urge", by_report("a"), at(3))) == ("forbidden", None)
+
+
+def test_who_joins_a_later_case_keeps_what_they_were_promised() -> None:
+    """Reported at 0 h, promised for 10 h; the other at 1 h, for 11."""
+    town, one, other = two()
+    town.do(one, "attach", DESK, at(2), to_case_id=other.case_id)
+    kept = row(town[other], "resolve", "citizen")
+    assert (kept.start_at, kept.due_at, kept.step, kept.next_at) == (T0, at(10), "due", at(10))
+    assert [d.closed_at for d in rows(town[other], "resolve", "citizen")] == [at(2), None]
+    assert ("SlaBreached", "resolve", at(10)) in told_at(town.wait(at(10)))
+
+
+def test_who_joins_an_earlier_case_changes_nothing() -> None:
+    town, one, other = two()
+    town.do(other, "attach", DESK, at(2), to_case_id=one.case_id)
+    assert town[one].deadlines == one.deadlines
+
+
+def test_a_promise_that_was_broken_before_it_joined_is_broken_there_too() -> None:
+    town = Town()
+    other = town.report(report_id="b", now=at(1))
+    one = town.report(report_id="a")
+    town.cases[one.case_id] = replace(
+        town[one],
+        deadlines=tuple(
+            replace(d, due_at=at(1), next_at=at(99)) if d.clock == "citizen" else d for d in one.deadlines
+        ),
+    )
+    town.do(one, "attach", DESK, at(3), to_case_id=other.case_id)
+    assert ("SlaBreached", "resolve", at(1)) in told_at(town.wait(at(3)))
+
+
+def test_what_was_not_done_in_time_stands_for_itself() -> None:
+    """Else a dispatcher could end it there, and have it back with nothing missed. Its pothole: 10 hours."""
+    town, one, other = two()
+    assert town.act(other, "attach", DESK, at(9.9), to_case_id=one.case_id).refusal is None
+    refused = town.act(one, "attach", DESK, at(10), to_case_id=town.report(now=at(9)).case_id)
+    assert told(refused) == ("not_allowed", None)
+    assert "attach" not in allowed_commands(town[one], DESK, CITY)
+
+
+def test_a_promise_carried_to_a_case_without_one_holds_when_that_is_filed() -> None:
+    """Nobody knew what the other was; it is filed at 3 h, and has 10 hours from the first report on."""
+    town = Town()
+    one = town.report(report_id="a")
+    other = town.report(None, report_id="b", now=at(1))
+    assert open_dues(other, "citizen") == {}
+    town.do(one, "attach", DESK, at(2), to_case_id=other.case_id)
+    assert open_dues(town[other], "citizen") == {"resolve": at(10)}
+    filed = town.do(other, "file_case", DESK, at(3), category="pothole")
+    assert open_dues(filed, "citizen") == {"resolve": at(10)}
+
+    early = town.report(None, report_id="c")
+    town.do(town.report(report_id="d", now=at(1)), "attach", DESK, at(2), to_case_id=early.case_id)
+    assert open_dues(town[early], "citizen") == {"resolve": at(11)}
+    filed = town.do(early, "file_case", DESK, at(3), category="pothole")
+    assert open_dues(filed, "citizen") == {"resolve": at(10)}, "its own report was first"
+
+    longer = town.report(None, report_id="e", now=at(1))
+    town.do(town.report(report_id="f"), "attach", DESK, at(2), to_case_id=longer.case_id)
+    filed = town.do(longer, "file_case", DESK, at(3), category="leak")
+    assert open_dues(filed, "citizen") == {"resolve": at(10)}, "a leak has 24, and a promise is kept"
 
 
 def test_a_detached_report_stands_alone_again_and_its_clock_has_run_on() -> None:
@@ -80,7 +142,7 @@ def test_what_a_case_was_before_it_was_attached_is_not_what_it_is_when_it_is_fil
     assert (again.state, again.accepted_at, again.dispatched_at, again.side.variant) == (
         "dispatched", None, at(1), None,
     )  # fmt: skip
-    assert open_dues(again) == {"accept": at(2), "resolve": at(25)}
+    assert open_dues(again) == {"accept": at(2), "resolve": at(24)}, "the detour has given it no time"
 
 
 def test_a_promise_that_was_broken_while_it_was_attached_is_told_once_it_stands_alone() -> None:

@@ -96,14 +96,19 @@ def test_what_nobody_here_works_on_is_no_part() -> None:
 
 
 def test_a_report_that_came_after_the_claim_does_not_confirm_it() -> None:
-    """The handler could send it. That it is not fixed anybody may say."""
-    town, case = at_work()
-    before = town.join(case, at(0.5)).case.reports[-1]
+    """The handler could send it, also before the claim. That it is not fixed anybody may say."""
+    town = Town()
+    case = town.report()
+    before = town.join(case, at(0.2)).case.reports[-1]
+    town.do(case, "accept", WORKS, at(0.4))
+    town.do(case, "start_work", WORKS, at(0.4))
+    in_hand = town.join(case, at(0.5)).case.reports[-1]
     town.do(case, "submit_resolution", WORKS, at(1), outcome="fixed")
     after = town.join(case, at(1.1)).case.reports[-1]
-    assert told(town.act(case, "verify_pass", by_report(after), at(1.2))) == ("not_allowed", None)
-    failed = Town(town[case])
-    assert failed.do(case, "verify_fail", by_report(after), at(1.2)).state == "rework"
+    for late in (in_hand, after):
+        assert told(town.act(case, "verify_pass", by_report(late), at(1.2))) == ("not_allowed", None)
+        failed = Town(town[case])
+        assert failed.do(case, "verify_fail", by_report(late), at(1.2)).state == "rework"
     assert town.do(case, "verify_pass", by_report(before), at(1.2)).state == "closed"
 
 

@@ -154,24 +154,30 @@ def test_a_hub_that_does_not_decide_in_its_hour_is_supervised() -> None:
     assert town[case].side.request is not None
 
 
-def test_granted_after_the_due_the_breach_stands_and_the_new_due_counts() -> None:
-    """Asked in time at 9.5 h, granted at 10.5: due at 34, and missed again it goes on the list."""
+def test_after_the_due_nothing_is_granted_any_more() -> None:
+    """Asked in time at 9.5 h: the breach of 10 h is not mended by who was slow to decide."""
     town, case = at_work()
     town.do(case, "request_extension", WORKS, at(9.5), limit="24h C24")
-    granted = town.do(case, "decide_extension", DESK, at(10.4), approve=True)
-    first, second = rows(granted, "resolve")
-    assert (first.step, first.closed_at) == ("supervise", at(10.4)), "breached it was"
-    assert (second.due_at, second.original_due_at) == (at(34), at(10))
-    assert "CaseBacklogged" in types(town.wait(at(34)))
-
-
-def test_granted_when_the_new_due_has_passed_too_it_goes_on_the_list_with_the_next_step() -> None:
-    """The breach is not told a second time, so half the limit again is what brings it there: 51 h."""
+    assert town.act(case, "decide_extension", DESK, at(9.9), approve=True).refusal is None
     town, case = at_work()
     town.do(case, "request_extension", WORKS, at(9.5), limit="24h C24")
-    town.do(case, "decide_extension", DESK, at(40), approve=True)
-    assert types(town.wait(at(50.9))) == []
-    assert types(town.wait(at(51))) == ["CaseEscalated", "CaseBacklogged"]
+    late = town.act(case, "decide_extension", DESK, at(10), approve=True)
+    assert told(late) == ("not_allowed", None)
+    assert (open_dues(town[case])["resolve"], open_dues(town[case], "citizen")) == (
+        at(10),
+        {"resolve": at(10)},
+    )
+    assert town.do(case, "decide_extension", DESK, at(10.1), approve=False).side.request is None
+
+
+def test_a_promise_that_was_broken_is_not_put_off_with_the_owners_due() -> None:
+    """Standing still from 2 to 5 h has moved the owner's due alone, to 13."""
+    town, case = at_work()
+    town.do(case, "suspend", DESK, at(2), reason="weather")
+    town.do(case, "resume", WORKS, at(5))
+    town.do(case, "request_extension", WORKS, at(11), limit="24h C24")
+    granted = town.do(case, "decide_extension", DESK, at(11.5), approve=True)
+    assert (open_dues(granted)["resolve"], open_dues(granted, "citizen")) == (at(37), {"resolve": at(10)})
 
 
 def test_another_cycle_may_have_another_extension() -> None:

@@ -303,6 +303,9 @@ def may(rule: Rule, state: str) -> set[str]:
         who -= {"reporter"}
     if state not in OVER:
         who -= {"callback agent"}
+    if state == "verifying" and rule.who == "party":
+        # they are to look at it
+        who |= {"unit of the place"}
     return who
 
 

@@ -93,10 +93,11 @@ async def test_rows_that_are_missing_or_too_many(db: Database) -> None:
 
     await db.conn.execute(
         "INSERT INTO deadlines SELECT (jsonb_populate_record(d, '{\"set_seq\": 99}')).* FROM deadlines d"
-        " WHERE case_id = $1 AND set_seq = $2 AND stage = $3",
+        " WHERE (case_id, clock, stage, set_seq) = ($1, $2, $3, $4)",
         case_id,
-        set_seq,
+        clock,
         stage,
+        set_seq,
     )
     assert await differences() == [
         f"{case_id}  deadlines {clock} {stage} 99: in the book a row, replayed nothing"
