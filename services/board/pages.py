@@ -12,6 +12,7 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -20,13 +21,22 @@ from services.board.bodies import uuid_or_none
 
 HERE: Final = Path(__file__).parent
 _HEADERS: Final = {"Cache-Control": "no-cache"}
+_templates: Final = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    auto_reload=False,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+)
 
 routes = APIRouter(include_in_schema=False)
 
 
 @cache
 def template(name: str) -> str:
-    return (HERE / "templates" / name).read_text("utf-8")
+    """A whole page: base.html with what is this page's own. Nothing of it depends on who asks."""
+    return _templates.get_template(name).render()
 
 
 @routes.get("/")
