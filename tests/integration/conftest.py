@@ -3,12 +3,15 @@
 broker → bootstrap address, topics made.  database_url → a database of the test's own, migrated.
 run_console → makes consoles (tests/console_run.py).  data_folder → a folder that PostgreSQL can reach.
 door → the real door with a small city, over that database; book → a connection to it.
+
+For modules with `pytestmark = pytest.mark.asyncio(loop_scope="module")`, whose tests share one database:
+book_url → its address.  with_city → the small city is loaded into it.  emptied → all but the city is gone.
+desk → a router's worker over it (the board's modules have a desk of their own).  db → a look into it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -16,10 +19,13 @@ from typing import Any
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
-from services.adapters.postgres import connect
+from services.adapters.clock import Clock
 from tests.console_run import Console, console, gone_afterwards, make_data_folder
+from tests.integration import one_database
 from tests.integration.intake_door import OpenDoor, open_door
+from tests.integration.router_desk import Database, Desk, load_city, looking
 
 
 @pytest.fixture
@@ -55,25 +61,41 @@ def postgres_url() -> Iterator[str]:
         assert one.stop() == 0
 
 
-_numbers = itertools.count(1)
-
-
 @pytest.fixture
 async def database_url(postgres_url: str) -> AsyncIterator[str]:
     """A database of this test's own, as the migrations leave it."""
-    server, _, template = postgres_url.rpartition("/")
-    name = f"test_{next(_numbers)}"
-    await _administer(f"{server}/postgres", f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield f"{server}/{name}"
-    await _administer(f"{server}/postgres", f"DROP DATABASE {name} WITH (FORCE)")
+    async with one_database.made(postgres_url) as url:
+        yield url
 
 
-async def _administer(url: str, statement: str) -> None:
-    connection = await connect(url, room="tests", command_timeout=30.0)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close(timeout=5.0)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def book_url(postgres_url: str) -> AsyncIterator[str]:
+    """A database of this module's own, as the migrations leave it."""
+    async with one_database.made(postgres_url) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def with_city(book_url: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    await load_city(book_url, tmp_path_factory.mktemp("city"))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(book_url: str) -> AsyncIterator[Desk]:
+    desk = Desk(book_url, Clock())
+    yield desk
+    await desk.book.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def db(book_url: str) -> AsyncIterator[Database]:
+    async with looking(book_url) as db:
+        yield db
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def emptied(db: Database) -> None:
+    await db.empty()
 
 
 @pytest.fixture

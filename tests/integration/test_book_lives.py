@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC
 
 import pytest
-import pytest_asyncio
 
 from services.adapters.clock import Clock
 from services.domain.events import Event, ReopenedDue
@@ -21,41 +19,18 @@ from services.domain.evolve import replay
 from services.domain.messages import Outcome
 from tests.domain.random_life import walk
 from tests.domain.small_case import CITY
-from tests.integration import one_database
 from tests.integration.router_desk import (
     Database,
     Desk,
     Inbox,
     Published,
     in_order,
-    load_city,
-    looking,
     message_of,
     messages_of,
     wait_for,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def book_url(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    async with one_database.made(postgres_url) as url:
-        await load_city(url, tmp_path_factory.mktemp("city"))
-        yield url
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def desk(book_url: str) -> AsyncIterator[Desk]:
-    desk = Desk(book_url, Clock())
-    yield desk
-    await desk.book.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def db(book_url: str) -> AsyncIterator[Database]:
-    async with looking(book_url) as db:
-        yield db
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("with_city")]
 
 
 def comparable(event: Event) -> Event:

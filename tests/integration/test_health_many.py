@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from services.adapters.clock import Clock
 from services.adapters.health import DatabaseHealth
-from tests.integration import one_database
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def book_url(postgres_url: str) -> AsyncIterator[str]:
-    async with one_database.made(postgres_url) as url:
-        yield url
 
 
 async def test_many_who_ask_at_once_all_get_the_true_answer(book_url: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from services.domain.messages import Content, DeadLetter
 from services.router.dead_letters import DeadLetterCap
 from services.router.reading import Incoming
 from tests.domain.small_case import T0, WORKS, at
-from tests.integration import one_database
 from tests.integration.router_desk import (
     OTHER_KEYS,
     Database,
@@ -29,33 +27,18 @@ from tests.integration.router_desk import (
     case_of,
     fresh_id,
     in_order,
-    load_city,
     looking,
     message_of,
     wait_for,
     waiting_for_a_lock,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("with_city")]
 
 _END_ROUTERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE application_name = 'router' AND datname = current_database()"
 )
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def book_url(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    async with one_database.made(postgres_url) as url:
-        await load_city(url, Path(tmp_path_factory.mktemp("city")))
-        yield url
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def desk(book_url: str) -> AsyncIterator[Desk]:
-    desk = Desk(book_url, Clock())
-    yield desk
-    await desk.book.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -64,12 +47,6 @@ async def other(book_url: str) -> AsyncIterator[Desk]:
     desk = Desk(book_url, Clock())
     yield desk
     await desk.book.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def db(book_url: str) -> AsyncIterator[Database]:
-    async with looking(book_url) as db:
-        yield db
 
 
 async def assert_filed_once(db: Database, reports: Iterable[Incoming]) -> None:

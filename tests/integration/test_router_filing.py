@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from services.adapters import codec
 from services.adapters.clock import Clock
@@ -17,7 +15,6 @@ from services.domain.evolve import replay
 from services.domain.messages import SYSTEM_ACTOR, Actor, Content, Location
 from tests.domain.small_case import COUNTABLE, T0, WORKS, WORKS_OF_T2, at, dispatcher
 from tests.domain.small_town import by_report
-from tests.integration import one_database
 from tests.integration.router_desk import (
     SECRET,
     Database,
@@ -27,33 +24,11 @@ from tests.integration.router_desk import (
     fresh_id,
     in_order,
     load_city,
-    looking,
     message_of,
     not_published,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def book_url(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    async with one_database.made(postgres_url) as url:
-        await load_city(url, tmp_path_factory.mktemp("city"))
-        yield url
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def desk(book_url: str) -> AsyncIterator[Desk]:
-    desk = Desk(book_url, Clock())
-    yield desk
-    await desk.book.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module", autouse=True)
-async def db(book_url: str) -> AsyncIterator[Database]:
-    async with looking(book_url) as db:
-        await db.empty()
-        yield db
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("with_city", "emptied")]
 
 
 async def test_a_report_becomes_rows_and_messages(desk: Desk, db: Database) -> None:

@@ -6,20 +6,17 @@ Three kinds of error: the message's own, the data's (found by halving), the worl
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from services.adapters import codec
-from services.adapters.clock import Clock
 from services.domain.messages import SYSTEM_ACTOR, Actor, Content, Location, SubmitReport
 from services.router.reading import Incoming
 from tests.domain.small_case import T0, WORKS, at, dispatcher
-from tests.integration import one_database
 from tests.integration.router_desk import (
     KEYS,
     OTHER_KEYS,
@@ -28,33 +25,10 @@ from tests.integration.router_desk import (
     Inbox,
     case_of,
     fresh_id,
-    load_city,
-    looking,
     message_of,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def book_url(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    async with one_database.made(postgres_url) as url:
-        await load_city(url, tmp_path_factory.mktemp("city"))
-        yield url
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def desk(book_url: str) -> AsyncIterator[Desk]:
-    desk = Desk(book_url, Clock())
-    yield desk
-    await desk.book.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module", autouse=True)
-async def db(book_url: str) -> AsyncIterator[Database]:
-    async with looking(book_url) as db:
-        await db.empty()
-        yield db
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("with_city", "emptied")]
 
 
 def with_value(incoming: Incoming, **changes: Any) -> Incoming:

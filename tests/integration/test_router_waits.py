@@ -1,18 +1,17 @@
-"""What no message causes is waited for, in place: the worker says what for, loses nothing and goes on."""
+"""What no message causes is waited for, in place: the worker says what for, loses nothing and goes on.
+
+The tests share one database without a city: each puts back what it took away.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from services.adapters.book import Book
-from services.adapters.clock import Clock
 from tests.domain.small_case import T0, WORKS
-from tests.integration import one_database
 from tests.integration.router_desk import (
     Database,
     Desk,
@@ -23,28 +22,7 @@ from tests.integration.router_desk import (
     wait_for,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def book_url(postgres_url: str) -> AsyncIterator[str]:
-    """Each test puts back what it took away."""
-    async with one_database.made(postgres_url) as url:
-        yield url
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def desk(book_url: str) -> AsyncIterator[Desk]:
-    desk = Desk(book_url, Clock())
-    yield desk
-    await desk.book.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def db(book_url: str) -> AsyncIterator[Database]:
-    async with looking(book_url) as db:
-        await db.empty()
-        yield db
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("emptied")]
 
 
 async def trouble_of(desk: Desk, word: str) -> None:

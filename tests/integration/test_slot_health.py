@@ -21,12 +21,6 @@ from tests.integration.router_desk import Database, looking, wait_for
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def book_url(postgres_url: str) -> AsyncIterator[str]:
-    async with one_database.made(postgres_url) as url:
-        yield url
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def db(book_url: str) -> AsyncIterator[Database]:
     async with looking(book_url) as db:

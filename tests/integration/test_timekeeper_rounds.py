@@ -13,16 +13,9 @@ from services.adapters.due_rows import BookAway, DueRows, DueStep, Mark
 from services.domain import ids
 from services.timekeeper.rounds import Rounds
 from tests.domain.small_case import T0, at
-from tests.integration import one_database
 from tests.integration.router_desk import Database, fresh_id, looking, wait_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def book_url(postgres_url: str) -> AsyncIterator[str]:
-    async with one_database.made(postgres_url) as url:
-        yield url
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from services.adapters import codec, metrics
 from services.adapters.clock import Clock
@@ -24,10 +23,9 @@ from services.domain import ids
 from services.domain.messages import CaseCommand, PassDeadline
 from services.timekeeper.app import _keep_time
 from tests.domain.small_case import T0
-from tests.integration import one_database
 from tests.integration.router_desk import Database, fresh_id, looking, wait_for
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("emptied")]
 
 
 class Sends:
@@ -57,19 +55,6 @@ async def timekeeper(database_url: str, sends: Sends) -> AsyncIterator[asyncio.T
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def book_url(postgres_url: str) -> AsyncIterator[str]:
-    async with one_database.made(postgres_url) as url:
-        yield url
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def db(book_url: str) -> AsyncIterator[Database]:
-    async with looking(book_url) as db:
-        await db.empty()
-        yield db
 
 
 async def due_step(db: Database, *, ago: timedelta = timedelta(0)) -> str:
