@@ -24,6 +24,7 @@ SERVERS = ("--only", "kafka", "--only", "postgres")
 MakeConsole = Callable[..., Console]
 
 
+@pytest.mark.long
 async def test_what_was_written_is_there_after_a_stop_and_a_start_on_other_ports(
     run_console: MakeConsole,
 ) -> None:
@@ -68,6 +69,7 @@ async def test_a_database_killed_under_open_sessions_comes_back(run_console: Mak
     assert await notes(one) == []
 
 
+@pytest.mark.long
 def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(run_console: MakeConsole) -> None:
     one = run_console(*SERVERS).start().wait_ready()
     pids = [entry["pid"] for entry in one.running().values()]
@@ -135,6 +137,7 @@ def test_servers_that_are_given_are_used_not_started(
     assert one.known()["DATABASE_URL"] == database_url
 
 
+@pytest.mark.long
 def test_a_router_listens_on_its_own_hosts_ports_whoever_works_elsewhere(run_console: MakeConsole) -> None:
     """As replicas do, each on a host of its own: slots are counted over all of them, ports on each."""
     one = run_console(*SERVERS, "--only", "router").start().wait_ready()

@@ -75,13 +75,13 @@ async def test_a_frozen_broker_is_a_503_in_time_and_it_goes_on_after_the_thaw(
     keys = [str(uuid.uuid4()) for _ in range(20)]
     try:
         posts = asyncio.gather(*(_post(door, key) for key in keys))
-        # The loop goes on answering meanwhile.
+        # The loop goes on answering meanwhile: one that waited too would be silent for the 5 seconds.
         slowest = 0.0
         while not posts.done():
             begun = time.monotonic()
             assert (await door.http.get("/healthz")).status_code == 200
             slowest = max(slowest, time.monotonic() - begun)
-        assert slowest < 0.5
+        assert slowest < 2
         for answer, seconds in await posts:
             assert problem(answer, 503)["code"] == "not_confirmed"
             assert int(answer.headers["retry-after"]) >= 1
@@ -130,6 +130,7 @@ async def test_above_the_bound_a_post_fails_at_once(door: OpenDoor, own_broker: 
     assert (await _post(door, str(uuid.uuid4())))[0].status_code == 202
 
 
+@pytest.mark.long
 async def test_a_broker_that_was_stopped_and_started_again(door: OpenDoor, own_broker: Console) -> None:
     assert (await _post(door, str(uuid.uuid4())))[0].status_code == 202
     assert own_broker.stop() == 0
