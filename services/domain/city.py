@@ -207,6 +207,7 @@ class Policy:
     """How a case lives in this city beyond its category's limits (domain.md 6.4 to 6.6)."""
 
     needed_to_file: frozenset[str]
+    shown_by_photo: frozenset[str]
     verify_first: Limit
     info: Limit
     return_within: Limit

@@ -70,6 +70,7 @@ def _policy(rows: CityRows) -> Iterator[Problem]:
         calendars=frozenset(row.value.code for row in rows.calendars),
         hubs=frozenset(row.value.code for row in rows.hubs),
         categories=frozenset(row.value.code for row in rows.categories),
+        stages=frozenset(one.stage for row in rows.categories for one in row.value.milestones),
         priorities=frozenset(row.value.code for row in rows.priorities),
         hotlines=frozenset(row.value.number for row in rows.hotlines),
     )

@@ -31,6 +31,7 @@ def policy_of(said: Mapping[str, Any]) -> c.Policy:
     numbers: dict[str, int] = {name: life[name] for name in _NUMBERS}
     return c.Policy(
         needed_to_file=frozenset(life["needed_to_file"]),
+        shown_by_photo=frozenset(life["shown_by_photo"]),
         **limits,  # type: ignore[arg-type]
         **numbers,  # type: ignore[arg-type]
         suspensions={reason: parse_limit(limit) for reason, limit in said["suspensions"].items()},
@@ -65,6 +66,7 @@ def check_policy(
     calendars: frozenset[str],
     hubs: frozenset[str],
     categories: frozenset[str],
+    stages: frozenset[str],
     priorities: frozenset[str],
     hotlines: frozenset[str],
 ) -> Iterator[Problem]:
@@ -82,7 +84,7 @@ def check_policy(
         judge = _Judge(table, setting.value, calendars)
         match table:
             case "life":
-                judge.life()
+                judge.life(stages)
             case "suspensions":
                 judge.limits(setting.value)
                 judge.has(c.WAITING_FOR_REPORTER, "when its time is up the case closes as not answered")
@@ -109,8 +111,8 @@ class _Judge:
     def _wrong(self, name: str, rule: str) -> None:
         self.rules.append(f"`{self._table}.{name}` {rule}")
 
-    def life(self) -> None:
-        known = ("needed_to_file", *_LIMITS, *_NUMBERS)
+    def life(self, stages: frozenset[str]) -> None:
+        known = ("needed_to_file", "shown_by_photo", *_LIMITS, *_NUMBERS)
         for name in self._said:
             if name not in known:
                 self._wrong(name, f"is not a setting: allowed are {', '.join(known)}")
@@ -122,6 +124,9 @@ class _Judge:
         needed = self._said.get("needed_to_file")
         if not isinstance(needed, list) or any(one not in _EVIDENCE for one in needed):
             self._wrong("needed_to_file", f"must be a list of {', '.join(_EVIDENCE)}")
+        shown = self._said.get("shown_by_photo")
+        if not isinstance(shown, list) or not all(isinstance(one, str) and one in stages for one in shown):
+            self._wrong("shown_by_photo", "must be a list of milestones of categories.csv")
 
     def limits(self, limits: Mapping[str, Any]) -> None:
         for name, text in limits.items():

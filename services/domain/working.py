@@ -23,6 +23,8 @@ def reach_milestone(desk: Desk) -> tuple[Any, ...]:
     if wanted.stage not in reachable:
         open_ones = ", ".join(reachable) or "none"
         raise NotAllowed("invalid", f"no such open milestone; open are: {open_ones}", "stage")
+    if wanted.stage in desk.city.policy.shown_by_photo and not wanted.photos:
+        raise NotAllowed("invalid", "this milestone is shown by a photo: send one taken there", "photos")
     return (events.MilestoneReached(stage=wanted.stage, photos=wanted.photos),)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 LIFE = """\
 [life]
 needed_to_file = []
+shown_by_photo = []
 verify_first = "2h C24"
 info = "72h C24"
 return_within = "3h C24"

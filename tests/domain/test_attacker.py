@@ -11,7 +11,7 @@ import pytest
 
 from services.domain.case import Case
 from services.domain.messages import Actor, Invited, WantedPart
-from tests.domain.small_case import GUARD_OF_V11, WORKS, WORKS_COLLEAGUE, at, dispatcher
+from tests.domain.small_case import GUARD_OF_V11, WORKS, WORKS_COLLEAGUE, at, changed, dispatcher
 from tests.domain.small_town import Town, open_dues, told, types, unit, with_role
 
 DESK = dispatcher("T1")
@@ -197,3 +197,14 @@ def test_a_part_that_one_may_not_know_of_is_not_named() -> None:
         refused = town.act(case, "submit_resolution", actor, at(2), outcome="fixed").refusal
         assert refused is not None
         assert (part.number in refused.detail) is named
+
+
+def test_a_milestone_that_only_a_photo_shows() -> None:
+    shown = changed("city.toml", "shown_by_photo = []", 'shown_by_photo = ["on_site"]')
+    town = Town(city=shown)
+    case = town.report()
+    town.do(case, "accept", WORKS)
+    town.do(case, "start_work", WORKS)
+    assert told(town.act(case, "reach_milestone", WORKS, at(1), stage="on_site")) == ("invalid", "photos")
+    reached = town.do(case, "reach_milestone", WORKS, at(1), stage="on_site", photos=("p",))
+    assert open_dues(reached) == {"resolve": at(10)}

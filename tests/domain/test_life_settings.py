@@ -70,6 +70,19 @@ BROKEN = [
         'needed_to_file = "photo"',
         "`life.needed_to_file` must be a list of photo",
     ),
+    ("life", "shown_by_photo = []", "", "`life.shown_by_photo` must be a list of milestones"),
+    (
+        "life",
+        "shown_by_photo = []",
+        "shown_by_photo = [[]]",
+        "`life.shown_by_photo` must be a list of milestones",
+    ),
+    (
+        "life",
+        "shown_by_photo = []",
+        'shown_by_photo = ["tea"]',
+        "`life.shown_by_photo` must be a list of milestones",
+    ),
     ("suspensions", 'weather = "48h C24"', 'weather = "long"', "`suspensions.weather` must be a limit"),
     (
         "suspensions",
