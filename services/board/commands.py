@@ -107,7 +107,7 @@ async def carry_out(
     command_id = (
         ids.uuid7(now, os.urandom(10))
         if key is None
-        else ids.command_id(board.secret, actor.ref, case_id, key)
+        else ids.command_id(board.secret, actor.ref, case_id, f"{wanted.type} {key}")
     )
     if await board.views.case(case_id) is None:
         raise no_case()

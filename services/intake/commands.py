@@ -123,7 +123,8 @@ async def _say(door: Door, tracking: int, said: Voice, key: str) -> Said:
     report = await find(door, tracking)
     if report is None:
         raise unavailable("The report is on its way into the book; send it again.", retry_after=2)
-    command_id = ids.command_id(door.secret, report.actor_ref, report.report_id, key)
+    word = said.__struct_config__.tag
+    command_id = ids.command_id(door.secret, report.actor_ref, report.report_id, f"{word} {key}")
     outcome = await _outcome(door, command_id)
     if outcome is None:
         if isinstance(said, RateBody) and said.answer != "yes" and report.case.state == "verifying":

@@ -89,6 +89,7 @@ async def test_a_reminder_is_passed_on_once_a_day(town: Town) -> None:
     key = str(uuid.uuid4())
     assert await reporter.done("urge", key, text="很急") == ["CaseUrged"]
     assert await reporter.done("urge", key, text="很急") == ["CaseUrged"]
+    problem(await reporter.says("appeal", key, reason="不同意"), 409)
     refused = problem(await reporter.says("urge"), 409)
     assert refused["code"] == "not_allowed"
     assert refused["case"].pop("case_id") == reporter.case_id
