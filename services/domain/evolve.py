@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
+from services.domain import deadlines
 from services.domain import events as e
 from services.domain.case import ENDED, NOTHING_ASIDE, AttachedReport, Case, Deadline, Request, Side
-from services.domain.events import Due, Event, ReopenedDue
+from services.domain.events import Event
 from services.domain.life import move_of
 from services.domain.value import changed
 
@@ -42,7 +42,7 @@ def evolve(case: Case | None, event: Event) -> Case:
             replace(d, closed_at=at, next_at=None) if d.open else d
             for d in changes.get("deadlines", case.deadlines)
         )
-        changes["deadlines"] = kept + set_deadlines(getattr(body, "dues", ()), event.seq)
+        changes["deadlines"] = kept + deadlines.rows_of(getattr(body, "dues", ()), event.seq)
         side = changes.get("side", case.side)
         if side.request is not None or side.backlogged:
             changes["side"] = replace(side, request=None, backlogged=False)
@@ -102,29 +102,8 @@ def _born(event: Event) -> Case:
         report_id=body.report_id,
         grid_code=body.grid_code,
         side=side,
-        deadlines=set_deadlines(triage.dues, event.seq) if triage else (),
+        deadlines=deadlines.rows_of(triage.dues, event.seq) if triage else (),
     )
-
-
-def set_deadlines(dues: tuple[Due, ...], seq: int) -> tuple[Deadline, ...]:
-    return tuple([_deadline(due, seq) for due in dues])
-
-
-def _deadline(due: Due, seq: int) -> Deadline:
-    row = Deadline(
-        clock=due.clock,
-        stage=due.stage,
-        set_seq=seq,
-        limit=due.limit,
-        start_at=due.start_at,
-        due_at=due.due_at,
-        official=due.official,
-        step=due.step,
-        next_at=due.next_at,
-    )
-    if not isinstance(due, e.DueAgain):
-        return row
-    return replace(row, pauses=due.pauses, extended_by=due.extended_by, original_due_at=due.original_due_at)
 
 
 def _filed(case: Case, event: Event, body: e.CaseFiled) -> Changes:
@@ -146,12 +125,8 @@ def _filed(case: Case, event: Event, body: e.CaseFiled) -> Changes:
             surge=body.surge,
             aid_hub_code=body.aid_hub_code,
         ),
-        "deadlines": _meet(case, "triage", event.occurred_at),
+        "deadlines": deadlines.meet(case, "triage", event.occurred_at),
     }
-
-
-def _met(deadline: Deadline, at: datetime) -> Deadline:
-    return replace(deadline, met_at=at, next_at=None)
 
 
 def _assigned(case: Case, event: Event, body: e.Assigned) -> Changes:
@@ -160,18 +135,8 @@ def _assigned(case: Case, event: Event, body: e.Assigned) -> Changes:
         "level": body.level,
         "owner": body.owner,
         "owner_hub_code": body.owner_hub_code,
-        "deadlines": _set_anew(case, event, body.dues),
+        "deadlines": deadlines.set_anew(case, event, body.dues),
     }
-
-
-def _set_anew(case: Case, event: Event, dues: tuple[Due, ...]) -> tuple[Deadline, ...]:
-    """A due that is set takes the place of an open one of its clock and stage."""
-    anew = {(due.clock, due.stage) for due in dues}
-    kept = tuple(
-        replace(d, closed_at=event.occurred_at, next_at=None) if d.open and (d.clock, d.stage) in anew else d
-        for d in case.deadlines
-    )
-    return kept + set_deadlines(dues, event.seq)
 
 
 def _dispatched(case: Case, event: Event, body: e.CaseDispatched) -> Changes:
@@ -180,26 +145,14 @@ def _dispatched(case: Case, event: Event, body: e.CaseDispatched) -> Changes:
 
 def _appealed(case: Case, event: Event, body: e.DeclineAppealed) -> Changes:
     side = replace(case.side, triage="appeal", appealed=True, reason=None)
-    return {"side": side, **_assigned(_reopened_rows(case, event, body.reopened), event, body)}
+    return {"side": side, **_assigned(deadlines.reopened(case, event, body.reopened), event, body)}
 
 
 def _detached(case: Case, event: Event, body: e.ReportDetached) -> Changes:
     gone = tuple(one for one in case.side.gone if one != body.report_id)
     side = replace(case.side, triage="detached", attached_to=None, gone=gone)
-    again = _reopened_rows(case, event, body.reopened)
+    again = deadlines.reopened(case, event, body.reopened)
     return {"side": side, "report_count": 1, **_assigned(again, event, body)}
-
-
-def _reopened_rows(case: Case, event: Event, reopened: tuple[ReopenedDue, ...]) -> Case:
-    """What runs on runs on; nothing else is open any more."""
-    at, again = event.occurred_at, {(r.clock, r.stage, r.set_seq): r for r in reopened}
-    rows = tuple(
-        _again(d, again[d.key], at)
-        if d.key in again
-        else (replace(d, closed_at=at, next_at=None) if d.open else d)
-        for d in case.deadlines
-    )
-    return replace(case, deadlines=rows)
 
 
 def _attached(case: Case, event: Event, body: e.ReportAttached) -> Changes:
@@ -227,7 +180,7 @@ def _report_added(case: Case, event: Event, body: e.ReportAdded) -> Changes:
     return {
         "side": side,
         "report_count": case.report_count + 1,
-        "deadlines": _set_anew(case, event, body.dues) if body.dues else case.deadlines,
+        "deadlines": deadlines.set_anew(case, event, body.dues) if body.dues else case.deadlines,
     }
 
 
@@ -252,23 +205,18 @@ def _withdrawn(case: Case, event: Event, body: e.ReportWithdrawn) -> Changes:
 def _info_requested(case: Case, event: Event, body: e.InfoRequested) -> Changes:
     return {
         "side": replace(case.side, paused_at=event.occurred_at),
-        "deadlines": _paused(case) + set_deadlines(body.dues, event.seq),
+        "deadlines": deadlines.paused(case) + deadlines.rows_of(body.dues, event.seq),
     }
 
 
 def _suspended(case: Case, event: Event, body: e.CaseSuspended) -> Changes:
     side = replace(case.side, paused_at=event.occurred_at, suspension=body.reason, request=None)
     side = replace(side, suspended_for=(*side.suspended_for, body.reason))
-    decided = replace(case, deadlines=_meet(case, "decision", event.occurred_at))
-    return {"side": side, "deadlines": _paused(decided) + set_deadlines(body.dues, event.seq)}
-
-
-def _paused(case: Case) -> tuple[Deadline, ...]:
-    """The owner's clock stands; the citizen's never does."""
-    return tuple(
-        replace(d, next_at=None) if d.clock == "owner" and d.open and d.next_at is not None else d
-        for d in case.deadlines
-    )
+    decided = replace(case, deadlines=deadlines.meet(case, "decision", event.occurred_at))
+    return {
+        "side": side,
+        "deadlines": deadlines.paused(decided) + deadlines.rows_of(body.dues, event.seq),
+    }
 
 
 def _runs_on(case: Case, event: Event, body: e.InfoSupplied | e.CaseResumed) -> Changes:
@@ -276,36 +224,23 @@ def _runs_on(case: Case, event: Event, body: e.InfoSupplied | e.CaseResumed) -> 
     at = event.occurred_at
     reopened = {(r.clock, r.stage, r.set_seq): r for r in body.reopened}
     rows = tuple(
-        _again(d, reopened[d.key], at)
+        deadlines.again(d, reopened[d.key], at)
         if d.key in reopened
-        else (_met(d, at) if d.open and d.stage in ("info", "suspension") else d)
+        else (deadlines.met(d, at) if d.open and d.stage in ("info", "suspension") else d)
         for d in case.deadlines
     )
     return {"side": replace(case.side, paused_at=None, suspension=None), "deadlines": rows}
 
 
-def _again(deadline: Deadline, again: ReopenedDue, at: datetime) -> Deadline:
-    pauses = deadline.pauses if again.paused_at is None else (*deadline.pauses, (again.paused_at, at))
-    return replace(
-        deadline,
-        met_at=None,
-        closed_at=None,
-        due_at=again.due_at,
-        official=deadline.official if again.official is None else again.official,
-        next_at=again.next_at,
-        pauses=pauses,
-    )
-
-
 def _accepted(case: Case, event: Event, body: e.CaseAccepted) -> Changes:
     """Who accepts does not return it any more: nothing waits for a decision that could not be given."""
     at = event.occurred_at
-    taken = replace(case, deadlines=_meet(case, "accept", at))
+    taken = replace(case, deadlines=deadlines.meet(case, "accept", at))
     changes = {"accepted_at": at, **_in_hand(case, event)}
     if case.side.request is None:
         return {**changes, "deadlines": taken.deadlines}
     changes["side"] = replace(changes["side"], request=None)
-    return {**changes, "deadlines": _meet(taken, "decision", at)}
+    return {**changes, "deadlines": deadlines.meet(taken, "decision", at)}
 
 
 def _in_hand(case: Case, event: Event, body: Any = None) -> Changes:
@@ -317,26 +252,20 @@ def _in_hand(case: Case, event: Event, body: Any = None) -> Changes:
 
 
 def _milestone(case: Case, event: Event, body: e.MilestoneReached) -> Changes:
-    return {**_in_hand(case, event), "deadlines": _meet(case, body.stage, event.occurred_at)}
-
-
-def _meet(case: Case, stage: str, at: datetime) -> tuple[Deadline, ...]:
-    return tuple(
-        _met(d, at) if d.clock == "owner" and d.stage == stage and d.open else d for d in case.deadlines
-    )
+    return {**_in_hand(case, event), "deadlines": deadlines.meet(case, body.stage, event.occurred_at)}
 
 
 def _return_requested(case: Case, event: Event, body: e.ReturnRequested) -> Changes:
     asked = Request(kind="return", owner=body.owner, hub_code=body.hub_code, reason=body.clause)
     side = replace(case.side, request=asked, return_asked=True, returns=case.side.returns + 1)
-    return {"side": side, "deadlines": _set_anew(case, event, body.dues)}
+    return {"side": side, "deadlines": deadlines.set_anew(case, event, body.dues)}
 
 
 def _extension_requested(case: Case, event: Event, body: e.ExtensionRequested) -> Changes:
     asked = Request(kind="extension", limit=body.limit)
     return {
         "side": replace(case.side, request=asked),
-        "deadlines": _set_anew(case, event, body.dues),
+        "deadlines": deadlines.set_anew(case, event, body.dues),
     }
 
 
@@ -344,22 +273,22 @@ def _suspension_requested(case: Case, event: Event, body: e.SuspensionRequested)
     asked = Request(kind="suspension", reason=body.reason)
     return {
         "side": replace(case.side, request=asked),
-        "deadlines": _set_anew(case, event, body.dues),
+        "deadlines": deadlines.set_anew(case, event, body.dues),
     }
 
 
 def _refused(case: Case, event: Event, body: Any) -> Changes:
     return {
         "side": replace(case.side, request=None),
-        "deadlines": _meet(case, "decision", event.occurred_at),
+        "deadlines": deadlines.meet(case, "decision", event.occurred_at),
     }
 
 
 def _extended(case: Case, event: Event, body: e.ExtensionGranted) -> Changes:
-    decided = replace(case, deadlines=_meet(case, "decision", event.occurred_at))
+    decided = replace(case, deadlines=deadlines.meet(case, "decision", event.occurred_at))
     return {
         "side": replace(case.side, request=None, extended=True),
-        "deadlines": _set_anew(decided, event, body.dues),
+        "deadlines": deadlines.set_anew(decided, event, body.dues),
     }
 
 
@@ -376,7 +305,7 @@ def _reassigned(case: Case, event: Event, body: e.CaseReassigned | e.ReturnAppro
         assignments=case.side.assignments + 1,
         forced=case.side.forced or forced,
     )
-    decided = replace(case, deadlines=_meet(case, "decision", event.occurred_at))
+    decided = replace(case, deadlines=deadlines.meet(case, "decision", event.occurred_at))
     # a person has found its way
     return {
         "side": side,
@@ -389,7 +318,10 @@ def _reassigned(case: Case, event: Event, body: e.CaseReassigned | e.ReturnAppro
 
 def _variant(case: Case, event: Event, body: e.VariantSet) -> Changes:
     side = replace(case.side, variant=body.variant)
-    return {"side": side, "deadlines": _set_anew(_dropped(case, event, body), event, body.dues)}
+    return {
+        "side": side,
+        "deadlines": deadlines.set_anew(deadlines.dropped(case, event, body), event, body.dues),
+    }
 
 
 def _category(case: Case, event: Event, body: e.CategoryChanged) -> Changes:
@@ -397,29 +329,18 @@ def _category(case: Case, event: Event, body: e.CategoryChanged) -> Changes:
         "category": body.category,
         "priority": body.priority,
         "side": replace(case.side, variant=None),
-        "deadlines": _set_anew(_dropped(case, event, body), event, body.dues),
+        "deadlines": deadlines.set_anew(deadlines.dropped(case, event, body), event, body.dues),
     }
 
 
-def _dropped(case: Case, event: Event, body: e.VariantSet | e.CategoryChanged) -> Case:
-    """Milestones that are none under the other limits fall away."""
-    kept = tuple(
-        replace(d, closed_at=event.occurred_at, next_at=None)
-        if d.open and d.clock == "owner" and d.stage in body.dropped
-        else d
-        for d in case.deadlines
-    )
-    return replace(case, deadlines=kept)
-
-
 def _raised(case: Case, event: Event, body: e.PriorityRaised) -> Changes:
-    return {"priority": body.priority, "deadlines": _set_anew(case, event, body.dues)}
+    return {"priority": body.priority, "deadlines": deadlines.set_anew(case, event, body.dues)}
 
 
 def _decomposed(case: Case, event: Event, body: e.CaseDecomposed) -> Changes:
     side = replace(case.side, parts=(*case.side.parts, *body.parts), ordered=body.ordered)
     lane = "joint" if case.lane == "joint" else "decomposed"
-    return {"lane": lane, "side": side, "deadlines": _set_anew(case, event, body.dues)}
+    return {"lane": lane, "side": side, "deadlines": deadlines.set_anew(case, event, body.dues)}
 
 
 def _child(case: Case, event: Event, body: e.ChildChanged | e.ChildResolved) -> Changes:
@@ -429,7 +350,7 @@ def _child(case: Case, event: Event, body: e.ChildChanged | e.ChildResolved) -> 
 
 def _joint(case: Case, event: Event, body: e.JointRequested) -> Changes:
     side = replace(case.side, invited=(*case.side.invited, *body.invited))
-    return {"lane": "joint", "side": side, "deadlines": _set_anew(case, event, body.dues)}
+    return {"lane": "joint", "side": side, "deadlines": deadlines.set_anew(case, event, body.dues)}
 
 
 def _reported_in(case: Case, event: Event, body: e.UnitReportedIn) -> Changes:
@@ -439,7 +360,7 @@ def _reported_in(case: Case, event: Event, body: e.UnitReportedIn) -> Changes:
     )
     return {
         "side": replace(case.side, invited=invited),
-        "deadlines": _meet(case, f"report_in:{body.unit}@{body.hub_code}", event.occurred_at),
+        "deadlines": deadlines.meet(case, f"report_in:{body.unit}@{body.hub_code}", event.occurred_at),
     }
 
 
@@ -452,23 +373,25 @@ def _resolved(case: Case, event: Event, body: e.ResolutionSubmitted) -> Changes:
         "handler_unit": body.handler_unit,
         "handler_hubs": body.handler_hubs,
         "side": replace(hand["side"], request=None) if case.side.request else hand["side"],
-        "deadlines": tuple(_met(d, at) if d.open else d for d in case.deadlines),
+        "deadlines": tuple(deadlines.met(d, at) if d.open else d for d in case.deadlines),
     }
 
 
 def _verification_assigned(case: Case, event: Event, body: e.VerificationAssigned) -> Changes:
-    return {"deadlines": case.deadlines + set_deadlines(body.dues, event.seq)}
+    return {"deadlines": case.deadlines + deadlines.rows_of(body.dues, event.seq)}
 
 
 def _verified(case: Case, event: Event, body: Any) -> Changes:
-    return {"deadlines": _meet(case, "verify", event.occurred_at)}
+    return {"deadlines": deadlines.meet(case, "verify", event.occurred_at)}
 
 
 def _failed(case: Case, event: Event, body: e.VerificationFailed) -> Changes:
     at = event.occurred_at
     reopened = {(r.clock, r.stage, r.set_seq): r for r in body.reopened}
     rows = tuple(
-        _again(d, reopened[d.key], at) if d.key in reopened else (_met(d, at) if d.open else d)
+        deadlines.again(d, reopened[d.key], at)
+        if d.key in reopened
+        else (deadlines.met(d, at) if d.open else d)
         for d in case.deadlines
     )
     side = replace(case.side, past_hands=()) if case.side.past_hands else case.side
@@ -498,7 +421,7 @@ def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
         "handler_ref": None,
         "rework_count": 0,
         "side": side,
-        **_assigned(_reopened_rows(case, event, body.reopened), event, body),
+        **_assigned(deadlines.reopened(case, event, body.reopened), event, body),
     }
 
 
