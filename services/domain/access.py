@@ -80,7 +80,7 @@ def may_read(case: Case, actor: Actor, city: City) -> bool:
         return True
     if {"unit", "partner"} & set(actor.roles):
         owns = "unit" in actor.roles and actor.unit == case.owner and case.owner_hub_code in actor.hubs
-        return owns or is_invited(case, actor, city) or _is_to_verify(case, actor, city)
+        return owns or is_invited(case, actor, city)
     if "callback_agent" in actor.roles and case.closed_at is None:
         return False
     if not {"dispatcher", "supervisor", "callback_agent", "auditor"} & set(actor.roles):
@@ -98,12 +98,6 @@ def may_read(case: Case, actor: Actor, city: City) -> bool:
     )
 
 
-def _is_to_verify(case: Case, actor: Actor, city: City) -> bool:
-    """Units of the place look at what others claim to have done."""
-    looks = "unit" in actor.roles and case.state == "verifying" and not case.confidential
-    return looks and any(hub in place_chain(case, city) for hub in actor.hubs)
-
-
 def hidden_parts(case: Case, actor: Actor, city: City) -> frozenset[str]:
     """Confidential parts that a reader is not to know of: who is neither the case's desk nor theirs."""
     if "reporter" not in actor.roles and (directs(case, actor, city) or "supervisor" in actor.roles):
@@ -116,7 +110,10 @@ def hidden_parts(case: Case, actor: Actor, city: City) -> frozenset[str]:
 
 
 def check_verifier(case: Case, actor: Actor, city: City) -> None:
-    """Its reporter, or anybody on its place chain, but never the handler, that unit or that desk."""
+    """Its reporter, or a desk on its place chain, but never the handler, that unit or that desk.
+
+    Other units do not: they see their own cases alone, and nobody confirms what they may not see.
+    """
     if is_reporter(case, actor, city):
         return
     on_chain = any(hub in place_chain(case, city) for hub in actor.hubs)
@@ -126,28 +123,18 @@ def check_verifier(case: Case, actor: Actor, city: City) -> None:
         raise NotAllowed(
             "verifier_is_handler", "who handled the case may not verify it; ask another hub of its place"
         )
-    if case.confidential and not may_read(case, actor, city):
-        raise NotAllowed("forbidden", "this confidential case is not open to your hub")
+    if "dispatcher" not in actor.roles or not may_read(case, actor, city):
+        raise NotAllowed("forbidden", "only a desk that may see the case, or its reporter, may verify it")
 
 
 def is_handler(case: Case, actor: Actor) -> bool:
-    """Who had a hand in the work, for a unit that had, or of the desk that claimed it."""
+    """Who had a hand in the work, the owner's unit, or anybody of the desk that claimed it."""
     if actor.ref == case.handler_ref or actor.ref in case.side.past_hands:
         return True
-    if "unit" in actor.roles and any((actor.unit, hub) in _units_at_work(case) for hub in actor.hubs):
+    if "unit" in actor.roles and actor.unit == case.owner and case.owner_hub_code in actor.hubs:
         return True
     by_dispatcher = case.handler_unit is None
     return by_dispatcher and "dispatcher" in actor.roles and bool(set(actor.hubs) & set(case.handler_hubs))
-
-
-def _units_at_work(case: Case) -> set[tuple[str, str]]:
-    side = case.side
-    return {
-        (case.owner, case.owner_hub_code),
-        *side.past_owners,
-        *((one.unit, one.hub_code) for one in side.invited if one.reported_in),
-        *((part.owner, part.owner_hub_code) for part in side.parts),
-    }
 
 
 def _chain(city: City, hub_code: str) -> tuple[str, ...]:

@@ -94,8 +94,8 @@ class Side:
     returns: int = 0
     assignments: int = 1
     forced: bool = False
-    past_owners: tuple[tuple[str, str], ...] = ()
     past_hands: tuple[str, ...] = ()
+    in_hand_since: datetime | None = None
     parts: tuple[Part, ...] = ()
     ordered: bool = False
     invited: tuple[Invitation, ...] = ()

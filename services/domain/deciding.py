@@ -18,9 +18,16 @@ from services.domain.limits import Limit, parse_limit
 from services.domain.messages import Actor, CaseCommand
 from services.domain.routing import find_owner
 
-MOBILE: Final = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)", re.ASCII)
-"""A mobile number of the mainland: personal, and in no event."""
 TRIAGE, INFO, DECISION, SUSPENSION, VERIFY = "triage", "info", "decision", "suspension", "verify"
+
+
+_MOBILE: Final = re.compile(r"(?<!\d)(?:(?:00)?86)?1[3-9]\d{9}(?!\d)", re.ASCII)
+_LANDLINE: Final = re.compile(r"0\d{2,3}[-)]\d{7,8}(?!\d)", re.ASCII)
+
+
+def is_telephone(text: str) -> bool:
+    """Whether a number of the mainland is in it: personal, so that it belongs in no event."""
+    return bool(_MOBILE.search(re.sub(r"[^0-9A-Za-z]", "", text)) or _LANDLINE.search(text))
 
 
 @dataclass(frozen=True, slots=True)

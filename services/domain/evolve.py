@@ -121,7 +121,7 @@ def _filed(case: Case, event: Event, body: e.CaseFiled) -> Changes:
             case.side,
             triage=None,
             suggested=(),
-            variant=None,
+            variant=case.side.variant if case.dispatched_at else None,
             surge=body.surge,
             aid_hub_code=body.aid_hub_code,
         ),
@@ -140,7 +140,12 @@ def _assigned(case: Case, event: Event, body: e.Assigned) -> Changes:
 
 
 def _dispatched(case: Case, event: Event, body: e.CaseDispatched) -> Changes:
-    return {"dispatched_at": event.occurred_at, "accepted_at": None, **_assigned(case, event, body)}
+    """A detour by another case does not make the first dispatch undone."""
+    first = case.dispatched_at or event.occurred_at
+    changes: Changes = {"dispatched_at": first, "accepted_at": None, **_assigned(case, event, body)}
+    if case.accepted_at is not None:
+        changes["side"] = replace(case.side, in_hand_since=case.side.in_hand_since or case.accepted_at)
+    return changes
 
 
 def _appealed(case: Case, event: Event, body: e.DeclineAppealed) -> Changes:
@@ -294,12 +299,9 @@ def _extended(case: Case, event: Event, body: e.ExtensionGranted) -> Changes:
 
 def _reassigned(case: Case, event: Event, body: e.CaseReassigned | e.ReturnApproved) -> Changes:
     forced = isinstance(body, e.CaseReassigned) and body.forced
-    worked = case.accepted_at is not None
     side = replace(
         case.side,
-        past_owners=(*case.side.past_owners, (case.owner, case.owner_hub_code))
-        if worked
-        else case.side.past_owners,
+        in_hand_since=case.side.in_hand_since or case.accepted_at,
         request=None,
         return_asked=False,
         assignments=case.side.assignments + 1,
@@ -394,8 +396,7 @@ def _failed(case: Case, event: Event, body: e.VerificationFailed) -> Changes:
         else (deadlines.met(d, at) if d.open else d)
         for d in case.deadlines
     )
-    side = replace(case.side, past_hands=()) if case.side.past_hands else case.side
-    return {"rework_count": case.rework_count + 1, "handler_ref": None, "side": side, "deadlines": rows}
+    return {"rework_count": case.rework_count + 1, "deadlines": rows}
 
 
 def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
@@ -408,8 +409,8 @@ def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
         assignments=1,
         answered_by_reporter=False,
         suspended_for=(),
-        past_owners=(),
         past_hands=(),
+        in_hand_since=case.side.in_hand_since or case.accepted_at,
     )
     return {
         "priority": body.priority,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.domain import access, clocks
+from services.domain import access
 from services.domain.case import Case
-from services.domain.city import LAST_STAGE, City
+from services.domain.city import City
 from services.domain.errors import NotAllowed
 from services.domain.messages import Actor
 
@@ -70,7 +70,7 @@ def _verify_pass(case: Case, actor: Actor, city: City) -> str | None:
     """Else whoever has the case in hand sends a report like it, and confirms the claim with that."""
     report_id = actor.ref.removeprefix("report:")
     came = next((one.added_at for one in case.side.attached if one.report_id == report_id), None)
-    in_hand_since = case.accepted_at or case.resolved_at
+    in_hand_since = case.side.in_hand_since or case.accepted_at or case.resolved_at
     late = came is not None and in_hand_since is not None and came >= in_hand_since
     if "reporter" in actor.roles and late and report_id != case.report_id:
         return "a report that came when the case was in hand may not confirm the claim"
@@ -82,8 +82,6 @@ def _attach(case: Case, actor: Actor, city: City) -> str | None:
         return "a confidential case is never merged"
     if case.side.parts or case.side.parent_case_id:
         return "a case of parts, or a part of one, is not merged"
-    if any(d.stage == LAST_STAGE and clocks.is_breached(city, d) for d in case.deadlines):
-        return "it was not done in time: so it stands for itself"
     return None if case.reports else "no report stands with it"
 
 
@@ -137,8 +135,8 @@ def _report_in(case: Case, actor: Actor, city: City) -> str | None:
 def _record_callback(case: Case, actor: Actor, city: City) -> str | None:
     if access.is_handler(case, actor):
         return "who handled the case may not record how it ended"
-    if not case.reports:
-        return "nobody who reported it could be asked"
+    if case.side.parent_case_id is not None:
+        return "nobody reported a part: ask about the case it is a part of"
     if case.side.answered_by_reporter and not access.is_reporter(case, actor, city):
         return "the reporter has said it already"
     return None

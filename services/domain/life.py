@@ -6,7 +6,7 @@
   hub or of one above it; above: a dispatcher of a hub above it, or a supervisor; whistler: a dispatcher who
   directs it from above the place tier
 - resumer: owner, or its reporter who was waited for
-- verifier: a hub or unit of the place that had no hand in it, or its reporter
+- verifier: a desk of the place that had no hand in it, or its reporter
 - caller: a callback agent, or its reporter
 - reopener: its reporter, or above; reporter: who holds the tracking code of one of its reports
 - invited: a unit or partner that was whistled for; party: who may read the case, and its reporter

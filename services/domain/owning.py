@@ -10,17 +10,18 @@ from services.domain.case import Case
 from services.domain.city import LAST_STAGE
 from services.domain.deciding import (
     DECISION,
-    MOBILE,
     Desk,
     Seat,
     again,
     handed_over,
+    is_telephone,
     limits_of,
     reset,
     seat_for,
 )
 from services.domain.errors import NotAllowed
 from services.domain.limits import Limit
+from services.domain.routing import find_owner
 from services.domain.triage import within
 
 CLAUSE: Final = re.compile(r"[0-9A-Za-z.()（）第条款项-]{1,40}")
@@ -30,11 +31,13 @@ def request_return(desk: Desk) -> tuple[Any, ...]:
     case, policy, wanted = desk.case, desk.city.policy, desk.wanted
     if wanted.owner is None and wanted.clause is None:
         raise NotAllowed("invalid", "name the proper owner, or the clause of the duty list", "owner")
-    if wanted.clause is not None and (not CLAUSE.fullmatch(wanted.clause) or MOBILE.search(wanted.clause)):
+    if wanted.clause is not None and (not CLAUSE.fullmatch(wanted.clause) or is_telephone(wanted.clause)):
         raise NotAllowed("invalid", "is the number of a clause, such as 3.2 or 第12条", "clause")
     if wanted.owner is not None and wanted.owner not in desk.city.units:
         raise NotAllowed("invalid", "no unit is called so", "owner")
-    if wanted.owner == case.owner and wanted.hub_code in (None, case.owner_hub_code, case.hub_code):
+    at = wanted.hub_code or case.hub_code
+    proper = find_owner(desk.city, (wanted.owner,), at) if wanted.owner and at in desk.city.hubs else None
+    if proper == (case.owner, case.owner_hub_code):
         raise NotAllowed("invalid", "is who has the case now: name the proper owner", "owner")
     given = case.open_deadline("owner", clocks.ACCEPT)
     within(desk, given.start_at if given else case.dispatched_at, policy.return_within, "return it")
@@ -80,8 +83,9 @@ def _reassigned(desk: Desk, *, forced: bool) -> tuple[Any, ...]:
     dues = handed_over(desk)
     if not forced:
         _is_another(desk, seat)
-    elif case.side.forced and _is_same(case, seat):
-        # a second time: what runs for this owner runs on
+    same_unit = (seat.owner, seat.owner_hub_code) == (case.owner, case.owner_hub_code)
+    if (same_unit and not forced) or (case.side.forced and _is_same(case, seat)):
+        # under another hub, or by force a second time: what runs for this owner runs on
         dues = tuple(due for due in dues if case.open_deadline(due.clock, due.stage) is None)
     return (
         events.CaseReassigned(

@@ -211,11 +211,11 @@ def _cycle(history: Sequence[Event], number: int, rows: _Rows, state: str) -> Cy
     mine = [event for event in history if event.cycle == number]
     found = _last(rows, LAST_STAGE, mine[0].seq, mine[-1].seq + 1)
     seats = [event.payload for event in mine if event.type in _SEATS]
-    owners = [event.payload for event in mine if event.type in ASSIGNS]
-    if found is None or not owners:
+    given = [event for event in mine if event.type in ASSIGNS]
+    if found is None or not given:
         return None
-    set_seq, row = found
-    if any(event.type in _ENDS - _CLOSES and event.seq > set_seq for event in mine):
+    _, row = found
+    if any(event.type in _ENDS - _CLOSES and event.seq > given[-1].seq for event in mine):
         # merged, and taken apart again: nobody has it until it is dispatched anew
         return None
     claims = [event for event in mine if event.type == "ResolutionSubmitted"]
@@ -229,7 +229,7 @@ def _cycle(history: Sequence[Event], number: int, rows: _Rows, state: str) -> Cy
     return Cycle(
         case_id=mine[0].case_id,
         cycle=number,
-        **_seat(owners[-1]) | {"hub_code": seats[-1].hub_code, "level": seats[-1].level},
+        **_seat(given[-1].payload) | {"hub_code": seats[-1].hub_code, "level": seats[-1].level},
         category=_category(history, number),
         part=history[0].type == "PartFiled",
         limit=row.limit,
@@ -257,9 +257,9 @@ def _cycle(history: Sequence[Event], number: int, rows: _Rows, state: str) -> Cy
 
 
 def _dispatched_at(mine: Sequence[Event]) -> datetime:
-    """A part that waits for its turn may be given to somebody without it."""
+    """A part that waits for its turn may be given to somebody without it. A detour does not make it later."""
     sent = [event.occurred_at for event in mine if event.type in ("CaseDispatched", "CaseReopened")]
-    return sent[-1] if sent else next(event.occurred_at for event in mine if event.type in ASSIGNS)
+    return sent[0] if sent else next(event.occurred_at for event in mine if event.type in ASSIGNS)
 
 
 def is_sampled(case_id: str, cycle: int) -> bool:

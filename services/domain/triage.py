@@ -12,7 +12,18 @@ from services.domain import access, clocks, events
 from services.domain.beginning import begun, dispatched
 from services.domain.case import AttachedReport, Case, Deadline
 from services.domain.city import LAST_STAGE
-from services.domain.deciding import INFO, MOBILE, TRIAGE, Desk, On, above, carried, desk_of, triage_limit
+from services.domain.deciding import (
+    INFO,
+    TRIAGE,
+    Desk,
+    On,
+    above,
+    carried,
+    desk_of,
+    is_telephone,
+    limits_of,
+    triage_limit,
+)
 from services.domain.errors import NotAllowed
 from services.domain.events import Due
 from services.domain.following import raised
@@ -70,7 +81,7 @@ def redirect(desk: Desk) -> tuple[Any, ...]:
         known = ", ".join(desk.city.hotlines)
         raise NotAllowed("invalid", f"is not a hotline of the city; known are {known}", "to")
     receipt = desk.wanted.receipt
-    if receipt is not None and (not RECEIPT.fullmatch(receipt) or MOBILE.search(receipt)):
+    if receipt is not None and (not RECEIPT.fullmatch(receipt) or is_telephone(receipt)):
         rule = "is the number that was given, not a telephone: letters, digits, - and / alone"
         raise NotAllowed("invalid", rule, "receipt")
     return (events.ReportRedirected(to=desk.wanted.to, receipt=desk.wanted.receipt),)
@@ -87,6 +98,8 @@ def attach(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed(
             "invalid", "an ended or confidential case, or a part, takes no reports", "to_case_id"
         )
+    if case.dispatched_at is not None:
+        _check_lead(case, target, desk)
     likeness = _likeness(case, target.case_id)
     sooner = _sooner(case, target, desk)
     return (
@@ -100,11 +113,32 @@ def attach(desk: Desk) -> tuple[Any, ...]:
                     score=likeness.score if likeness else None,
                     distance_m=likeness.distance_m if likeness else None,
                     dues=() if index else sooner,
+                    **_who(case, report_id),
                 ),
             )
             for index, report_id in enumerate(case.reports)
         ),
     )
+
+
+def _check_lead(case: Case, target: Case, desk: Desk) -> None:
+    """Of two dispatched cases the first leads, and what was missed does not hide behind what was not."""
+    mine, theirs = (one.open_deadline("owner", LAST_STAGE) for one in (case, target))
+    if theirs is None or target.dispatched_at is None or target.dispatched_at > case.dispatched_at:
+        rule = "of two dispatched cases the later one joins the first, while somebody works on that"
+        raise NotAllowed("invalid", rule, "to_case_id")
+    missed = [row is not None and clocks.is_breached(desk.city, row) for row in (mine, theirs)]
+    if missed == [True, False]:
+        raise NotAllowed(
+            "invalid", "this case was not done in time, and that one is: it stands", "to_case_id"
+        )
+
+
+def _who(case: Case, report_id: str) -> dict[str, bool]:
+    """Whether it adds a reporter, as it was here."""
+    flags = {one.report_id: (one.same_reporter, one.anonymous) for one in case.side.attached}
+    same_reporter, anonymous = flags.get(report_id, (False, False))
+    return {"same_reporter": same_reporter, "anonymous": anonymous}
 
 
 def _sooner(case: Case, target: Case, desk: Desk) -> tuple[events.DueAgain, ...]:
@@ -116,7 +150,7 @@ def _sooner(case: Case, target: Case, desk: Desk) -> tuple[events.DueAgain, ...]
     claimed = theirs is None and any(d.clock == "citizen" and d.met_at for d in target.deadlines)
     if mine is None or claimed or (theirs is not None and theirs.due_at <= mine.due_at):
         return ()
-    due = carried(mine)
+    due = replace(carried(mine), extended_by=None, original_due_at=None)
     return (clocks.set_again(due, before=theirs, city=desk.city, priority=target.priority, now=desk.now),)
 
 
@@ -147,7 +181,7 @@ def detach(desk: Desk) -> tuple[Any, ...]:
             dues=(due,),
             report_id=report_id,
             from_case_id=case.case_id,
-            reopened=promised(own, desk),
+            reopened=(*promised(own, desk), *_ran(own, desk)),
         )
         own_id = own.case_id
     else:
@@ -163,6 +197,15 @@ def detach(desk: Desk) -> tuple[Any, ...]:
             city=city,
         )
     return (events.ReportRemoved(report_id=report_id, to_case_id=own_id), On(own_id, back))
+
+
+def _ran(own: Case, desk: Desk) -> Iterator[events.ReopenedDue]:
+    """The milestones of a case that was dispatched when it was attached: a detour gives no time."""
+    stages = {stage for stage, _ in limits_of(own, desk.city)} - {clocks.ACCEPT}
+    last = {d.stage: d for d in sorted(own.deadlines, key=lambda d: d.set_seq) if d.clock == "owner"}
+    for stage, row in last.items():
+        if stage in stages and row.met_at is None:
+            yield run_on(row, own, desk.now, desk.city)
 
 
 def _received_at(came: AttachedReport, own: Case | None) -> datetime | None:
@@ -187,6 +230,9 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed("invalid", "is not a category of the city", "category")
     if city.categories[desk.wanted.category].redirect is not None:
         raise NotAllowed("invalid", "nobody here works on this: redirect it to its hotline", "category")
+    if case.dispatched_at is not None and desk.wanted.category != case.category in city.categories:
+        rule = f"it was dispatched as {case.category}: file it so, and set its category then"
+        raise NotAllowed("invalid", rule, "category")
     stands = Place(
         case.place_code or case.hub_code, case.place_code, case.location_quality, grid_code=case.grid_code
     )
@@ -227,20 +273,8 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
     if citizen is not None:
         sent = replace(sent, dues=tuple(_promised(sent.dues, citizen, desk, priority)))
     if case.dispatched_at is not None:
-        sent = replace(sent, dues=tuple(_as_first_dispatched(sent.dues, filed, case.dispatched_at, desk)))
+        sent = replace(sent, dues=tuple(due for due in sent.dues if due.stage == clocks.ACCEPT))
     return (filed, sent)
-
-
-def _as_first_dispatched(
-    dues: tuple[Due, ...], filed: events.CaseFiled, since: datetime, desk: Desk
-) -> Iterator[Due]:
-    """A detour by another case gives no time: only acceptance begins again, as with every new owner."""
-    city = desk.city
-    ran = clocks.owner_dues(city, filed.category, priority=filed.priority, start_at=since, surge=filed.surge)
-    yield from (due for due in dues if due.clock == "citizen" or due.stage == clocks.ACCEPT)
-    for due in ran:
-        if due.stage != clocks.ACCEPT:
-            yield clocks.set_again(due, before=None, city=city, priority=filed.priority, now=desk.now)
 
 
 def _promised(dues: tuple[Due, ...], citizen: Deadline, desk: Desk, priority: str) -> Iterator[Due]:

@@ -62,9 +62,12 @@ def decide_extension(desk: Desk) -> tuple[Any, ...]:
     citizen = desk.case.open_deadline("citizen", LAST_STAGE)
     if owner is None or desk.now >= owner.due_at:
         raise NotAllowed("not_allowed", "the due has passed meanwhile, and a breach is not mended: refuse it")
-    promised = _longer(citizen, limit, desk) if citizen is not None and desk.now < citizen.due_at else None
-    own = _longer(owner, limit, desk, most=promised.due_at if promised and desk.case.side.parts else None)
-    return (events.ExtensionGranted(limit=str(limit), dues=(own, promised) if promised else (own,)),)
+    promised = None if citizen is None else _longer(citizen, limit, desk)
+    most = promised.due_at if promised and desk.case.side.parts else None
+    dues = [_longer(owner, limit, desk, most=most)]
+    if promised and citizen and desk.now < citizen.due_at:
+        dues.append(promised)
+    return (events.ExtensionGranted(limit=str(limit), dues=tuple(dues)),)
 
 
 def _longer(row: Deadline, limit: Limit, desk: Desk, *, most: datetime | None = None) -> DueAgain:

@@ -146,7 +146,7 @@ class _Work:
             point=point,
             accuracy_m=content.location.accuracy_m if content.location else None,
         )
-        danger, anonymous = city.policy.danger(content.text), content.phone is None
+        danger, anonymous = city.policy.danger(content.text), not content.phone
         settled = self._begun(report, stands, now, city, danger=danger, anonymous=anonymous)
         case = settled.case
         self._repeats.filed(report.report_id, case, joined=case.case_id in self._after)

@@ -16,7 +16,7 @@ from services.domain.filing import Known
 from services.domain.life import allowed_commands
 from services.domain.messages import WantedPart
 from services.domain.place import Place
-from tests.domain.small_case import CITY, T0, WORKS, at, claimed, dispatcher, done, filed
+from tests.domain.small_case import T0, WORKS, at, changed, claimed, dispatcher, done, filed
 from tests.domain.small_town import Town, by_report, open_dues, reporter_of, row, rows, told, told_at, types
 
 DESK = dispatcher("T1")
@@ -24,7 +24,16 @@ DESK = dispatcher("T1")
 
 def two() -> tuple[Town, Case, Case]:
     town = Town()
-    return town, town.report(report_id="a"), town.report(report_id="b", now=at(1))
+    return town, town.report(report_id="a"), town.report(report_id="b")
+
+
+LOOKED_AT = changed("city.toml", "needed_to_file = []", 'needed_to_file = ["photo"]')
+
+
+def one_waits() -> tuple[Town, Case, Case]:
+    """Reported at 0 h without a photo, promised for 10 h and looked at first; the other at 1 h, for 11."""
+    town = Town(city=LOOKED_AT)
+    return town, town.report(report_id="a"), town.report(report_id="b", now=at(1), photos=("p",))
 
 
 # Attaching and detaching.
@@ -49,8 +58,7 @@ def test_an_attached_case_ends_and_its_report_stands_with_the_other() -> None:
 
 
 def test_who_joins_a_later_case_keeps_what_they_were_promised() -> None:
-    """Reported at 0 h, promised for 10 h; the other at 1 h, for 11."""
-    town, one, other = two()
+    town, one, other = one_waits()
     town.do(one, "attach", DESK, at(2), to_case_id=other.case_id)
     kept = row(town[other], "resolve", "citizen")
     assert (kept.start_at, kept.due_at, kept.step, kept.next_at) == (T0, at(10), "due", at(10))
@@ -65,31 +73,15 @@ def test_who_joins_an_earlier_case_changes_nothing() -> None:
 
 
 def test_a_promise_that_was_broken_before_it_joined_is_broken_there_too() -> None:
-    town = Town()
-    other = town.report(report_id="b", now=at(1))
-    one = town.report(report_id="a")
-    town.cases[one.case_id] = replace(
-        town[one],
-        deadlines=tuple(
-            replace(d, due_at=at(1), next_at=at(99)) if d.clock == "citizen" else d for d in one.deadlines
-        ),
-    )
-    town.do(one, "attach", DESK, at(3), to_case_id=other.case_id)
-    assert ("SlaBreached", "resolve", at(1)) in told_at(town.wait(at(3)))
-
-
-def test_what_was_not_done_in_time_stands_for_itself() -> None:
-    """Else a dispatcher could end it there, and have it back with nothing missed. Its pothole: 10 hours."""
-    town, one, other = two()
-    assert town.act(other, "attach", DESK, at(9.9), to_case_id=one.case_id).refusal is None
-    refused = town.act(one, "attach", DESK, at(10), to_case_id=town.report(now=at(9)).case_id)
-    assert told(refused) == ("not_allowed", None)
-    assert "attach" not in allowed_commands(town[one], DESK, CITY)
+    town, one, other = one_waits()
+    town.do(one, "attach", DESK, at(10.5), to_case_id=other.case_id)
+    assert ("SlaBreached", "resolve", at(10)) in told_at(town.wait(at(10.5)))
+    assert told_at(town.wait(at(12))) == [("SlaBreached", "resolve", at(11))], "the owner's"
 
 
 def test_a_promise_carried_to_a_case_without_one_holds_when_that_is_filed() -> None:
     """Nobody knew what the other was; it is filed at 3 h, and has 10 hours from the first report on."""
-    town = Town()
+    town = Town(city=LOOKED_AT)
     one = town.report(report_id="a")
     other = town.report(None, report_id="b", now=at(1))
     assert open_dues(other, "citizen") == {}
@@ -123,15 +115,19 @@ def test_a_detached_report_stands_alone_again_and_its_clock_has_run_on() -> None
     alone = town[one]
     assert (alone.state, alone.side.triage, alone.side.attached_to) == ("triaging", "detached", None)
     assert (alone.reports, alone.report_count, alone.closed_at) == (("a",), 1, None)
-    assert (alone.hub_code, alone.owner, open_dues(alone)) == ("T1", "town_desk", {"triage": at(4)})
+    assert (alone.hub_code, alone.owner, open_dues(alone)) == (
+        "T1",
+        "town_desk",
+        {"triage": at(4), "on_site": at(6), "resolve": at(10)},
+    )
     assert row(alone, "resolve", "citizen") == promised
     assert (town[other].reports, town[other].report_count) == (("b",), 1)
     filed = town.do(one, "file_case", DESK, at(3.5), category="pothole")
     assert row(filed, "resolve", "citizen").set_seq == promised.set_seq
 
 
-def test_what_a_case_was_before_it_was_attached_is_not_what_it_is_when_it_is_filed_again() -> None:
-    """It had been accepted, and was a deep leak: now somebody else is asked, about a pothole."""
+def test_a_case_that_comes_back_is_what_it_was_when_it_is_filed_again() -> None:
+    """It had been accepted, and was a deep leak: somebody may have to accept it anew, and no more."""
     town = Town()
     one, other = town.report("leak"), town.report("leak")
     town.do(one, "set_variant", DESK, variant="deep")
@@ -140,9 +136,9 @@ def test_what_a_case_was_before_it_was_attached_is_not_what_it_is_when_it_is_fil
     town.do(other, "detach", DESK, report_id=one.reports[0])
     again = town.do(one, "file_case", DESK, at(1), category="leak")
     assert (again.state, again.accepted_at, again.dispatched_at, again.side.variant) == (
-        "dispatched", None, at(1), None,
+        "dispatched", None, T0, "deep",
     )  # fmt: skip
-    assert open_dues(again) == {"accept": at(2), "resolve": at(24)}, "the detour has given it no time"
+    assert open_dues(again) == {"accept": at(2), "fence": at(2), "resolve": at(48)}
 
 
 def test_a_promise_that_was_broken_while_it_was_attached_is_told_once_it_stands_alone() -> None:
@@ -171,7 +167,7 @@ def test_all_that_stood_with_a_case_goes_with_it_and_comes_back_to_it() -> None:
     town.do(third, "detach", DESK, at(4), report_id="b")
     (new,) = (case for case in town.cases.values() if case.report_id == "b" and case.case_id != other.case_id)
     assert (new.state, new.reports, new.side.triage) == ("triaging", ("b",), "detached")
-    assert (new.received_at, open_dues(new, "citizen")) == (at(1), {"resolve": at(11)}), "it came at 1 h"
+    assert (new.received_at, open_dues(new, "citizen")) == (T0, {"resolve": at(10)}), "it came at 0 h"
     assert town[third].reports == ("c",)
 
 

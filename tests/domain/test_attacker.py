@@ -12,7 +12,7 @@ import pytest
 from services.domain.case import Case
 from services.domain.messages import Actor, Invited, WantedPart
 from tests.domain.small_case import GUARD_OF_V11, WORKS, WORKS_COLLEAGUE, at, changed, dispatcher
-from tests.domain.small_town import Town, open_dues, told, types, unit, with_role
+from tests.domain.small_town import Town, by_report, open_dues, told, types, unit, with_role
 
 DESK = dispatcher("T1")
 GAS = unit("gas", "C")
@@ -51,6 +51,9 @@ def test_a_case_that_was_dispatched_once_does_not_leave_the_figures(
 
 def test_filed_again_it_has_the_time_that_was_left() -> None:
     town, case = detoured()
+    assert open_dues(case) == {"on_site": at(6), "resolve": at(10), "triage": at(3)}
+    other = town.act(case, "file_case", DESK, at(3), category="leak")
+    assert told(other) == ("invalid", "category"), "first as it was: then set_category keeps what was counted"
     again = town.do(case, "file_case", DESK, at(3), category="pothole")
     assert open_dues(again) == {"accept": at(7), "on_site": at(6), "resolve": at(10)}
     assert open_dues(again, "citizen") == {"resolve": at(10)}
@@ -65,32 +68,42 @@ def test_it_goes_back_to_the_desk_of_its_own_place() -> None:
     assert (town[other].hub_code, town[case].hub_code) == ("V12", "T1")
 
 
+def test_the_case_that_was_dispatched_first_takes_the_other() -> None:
+    town = Town()
+    case = town.report()
+    later, waiting = town.report(now=at(1)), town.report(None, now=at(1))
+    for target in (later, waiting):
+        refused = town.act(case, "attach", DESK, at(2), to_case_id=target.case_id)
+        assert told(refused) == ("invalid", "to_case_id")
+    assert town.do(later, "attach", DESK, at(2), to_case_id=case.case_id).state == "attached"
+
+
+def test_what_was_missed_does_not_hide_behind_what_was_not() -> None:
+    """A pothole's 10 hours are over, a leak's 24 are not; at 25 h both are missed."""
+    town = Town()
+    leak, case = town.report("leak"), town.report()
+    refused = town.act(case, "attach", DESK, at(10), to_case_id=leak.case_id)
+    assert told(refused) == ("invalid", "to_case_id")
+    town.wait(at(25))
+    assert town.do(case, "attach", DESK, at(25), to_case_id=leak.case_id).state == "attached"
+
+
+def test_those_nobody_can_tell_apart_stay_so_when_their_case_joins_another() -> None:
+    town = Town()
+    lead, case = town.report(), town.report()
+    for _ in range(5):
+        town.join(case, at(0.5), anonymous=True)
+    town.join(case, at(0.5), same_reporter=True)
+    town.do(case, "attach", DESK, at(1), to_case_id=lead.case_id)
+    assert (town[lead].report_count, town[lead].reporters, town[lead].priority) == (8, 2, "P3")
+
+
 # Hands that confirm their own work.
 
 
 def verifies(town: Town, case: Case, actor: Actor) -> str | None:
     settled = town.act(case, "verify_pass", actor, at(6))
     return settled.refusal.code if settled.refusal else None
-
-
-def test_a_unit_that_had_begun_before_it_was_given_away() -> None:
-    town, case = at_work()
-    town.do(case, "reassign", DESK, at(1), owner="guard", hub_code="V11")
-    town.do(case, "accept", GUARD_OF_V11, at(2))
-    town.do(case, "start_work", GUARD_OF_V11, at(2))
-    town.do(case, "submit_resolution", GUARD_OF_V11, at(5), outcome="fixed")
-    assert verifies(town, case, WORKS_COLLEAGUE) == "verifier_is_handler"
-    assert verifies(town, case, unit("village_desk", "V11")) is None
-
-
-def test_a_unit_that_had_not_begun_may_look_at_it() -> None:
-    town = Town()
-    case = town.report()
-    town.do(case, "reassign", DESK, owner="guard", hub_code="V11")
-    town.do(case, "accept", GUARD_OF_V11)
-    town.do(case, "start_work", GUARD_OF_V11)
-    town.do(case, "submit_resolution", GUARD_OF_V11, at(5), outcome="fixed")
-    assert verifies(town, case, WORKS) is None
 
 
 def test_a_dispatcher_who_did_the_work_and_let_the_unit_claim_it() -> None:
@@ -102,19 +115,41 @@ def test_a_dispatcher_who_did_the_work_and_let_the_unit_claim_it() -> None:
     assert verifies(town, case, dispatcher("V11")) is None
 
 
-def test_an_invited_unit_once_it_has_come() -> None:
+def test_units_that_worked_with_it_or_before_it() -> None:
+    """Whistled for, with a part of it, or its owner before: no unit confirms what others claim."""
     town, case = at_work()
     town.do(case, "whistle", DESK, at(1), invite=(Invited(unit="gas"),))
     town.do(case, "report_in", GAS, at(2))
-    town.do(case, "submit_resolution", WORKS, at(5), outcome="fixed")
-    assert verifies(town, case, GAS) == "verifier_is_handler"
+    town.split(case, WORKS, at(2), WantedPart(owner="guard", hub_code="V11", required=False))
+    town.do(case, "reassign", dispatcher("C"), at(3), owner="city_desk", hub_code="C")
+    now = unit("city_desk", "C")
+    town.do(case, "accept", now, at(4))
+    town.do(case, "start_work", now, at(4))
+    town.do(case, "submit_resolution", now, at(5), outcome="fixed")
+    for one in (WORKS_COLLEAGUE, GAS, GUARD_OF_V11):
+        assert verifies(town, case, one) == "forbidden"
+    assert verifies(town, case, dispatcher("V11")) is None
 
 
-def test_a_unit_of_one_of_its_parts() -> None:
+def test_a_report_that_joined_before_it_was_given_to_somebody_else() -> None:
     town, case = at_work()
-    town.split(case, WORKS, at(1), WantedPart(owner="guard", hub_code="V11", required=False))
-    town.do(case, "submit_resolution", WORKS, at(5), outcome="fixed")
-    assert verifies(town, case, GUARD_OF_V11) == "verifier_is_handler"
+    puppet = town.join(case, at(0.5)).case.reports[-1]
+    town.do(case, "reassign", DESK, at(1), owner="guard", hub_code="V11")
+    town.do(case, "accept", GUARD_OF_V11, at(2))
+    town.do(case, "start_work", GUARD_OF_V11, at(2))
+    town.do(case, "submit_resolution", GUARD_OF_V11, at(5), outcome="fixed")
+    assert verifies(town, case, by_report(puppet)) == "not_allowed"
+    assert verifies(town, case, by_report(case.reports[0])) is None
+
+
+def test_the_same_unit_under_another_hub_has_no_fresh_time() -> None:
+    town = Town()
+    case = town.report()
+    moved = town.do(case, "reassign", DESK, at(3), owner="works", hub_code="V12")
+    assert (moved.hub_code, moved.owner, open_dues(moved)["accept"]) == ("V12", "works", at(4))
+    for hub_code in (None, "V11"):
+        refused = town.act(case, "request_return", WORKS, at(3), owner="works", hub_code=hub_code)
+        assert told(refused) == ("invalid", "owner")
 
 
 # Time won by parts and extensions.
@@ -172,7 +207,10 @@ def test_nobody_is_called_back_about_a_part() -> None:
     assert told(town.act(part, "record_callback", agent, at(4), resolved="yes")) == ("not_allowed", None)
 
 
-@pytest.mark.parametrize("receipt", ["13912345678", "no-13912345678", "119/15012345678"])
+@pytest.mark.parametrize(
+    "receipt",
+    ["13912345678", "no-13912345678", "139-1234-5678", "8613912345678", "0512-66668888"],
+)
 def test_a_telephone_number_is_no_receipt(receipt: str) -> None:
     town = Town()
     case = town.report(None)

@@ -13,7 +13,6 @@ from services.domain.messages import Actor
 from services.domain.place import Place
 from tests.domain.small_case import (
     COUNTABLE,
-    GUARD_OF_V11,
     IN_V11,
     T0,
     WORKS,
@@ -347,7 +346,7 @@ def test_what_queues_sort_by_through_a_whole_life() -> None:
         ("verify_fail", dispatcher("V11"), 4, {}),
         ("restart", WORKS, 5, {}),
         ("submit_resolution", WORKS, 6, {"outcome": "fixed"}),
-        ("verify_pass", GUARD_OF_V11, 7, {}),
+        ("verify_pass", dispatcher("V11"), 7, {}),
     ]
     for kind, actor, hours, values in moves:
         case = done(case, kind, actor, at(hours), **values)

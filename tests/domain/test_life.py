@@ -86,7 +86,7 @@ WHO: dict[str, set[str]] = {
     "above": {"dispatcher above", "supervisor", "supervisor above"},
     # of a case that stands at a town; test_joint tells of one that stands at a village
     "whistler": DISPATCHERS,
-    "verifier": {"unit of the place", "invited unit", *DISPATCHERS, "dispatcher of the place", "reporter"},
+    "verifier": {*DISPATCHERS, "dispatcher of the place", "reporter"},
     "caller": {"callback agent", "reporter"},
     "reopener": {"dispatcher above", "supervisor", "supervisor above", "reporter"},
     "reporter": {"reporter"},
@@ -295,17 +295,13 @@ def may(rule: Rule, state: str) -> set[str]:
     who = set(WHO[rule.who])
     verifies = rule.who == "verifier"
     if state in NO_OWNER_YET:
-        # they are a unit of the place like any other
-        who = who | UNIT if verifies else who - UNIT
+        who -= UNIT
     if state in NOBODY_ASKED and not verifies:
         who -= INVITED
     if state in REPORT_IS_GONE:
         who -= {"reporter"}
     if state not in OVER:
         who -= {"callback agent"}
-    if state == "verifying" and rule.who == "party":
-        # they are to look at it
-        who |= {"unit of the place"}
     return who
 
 

@@ -31,7 +31,7 @@ WITH chosen AS NOT MATERIALIZED (
       AND ($12::timestamptz IS NULL OR c.due_at < $12)
       AND ($13::uuid[] IS NULL OR c.case_id = ANY ($13))
       AND ($14::text IS DISTINCT FROM 'triage' OR c.state IN ('triaging', 'need_info') OR c.side ? 'suggested')
-      AND ($14::text IS DISTINCT FROM 'callback' OR ((c.side ->> 'answer') IS NULL AND c.report_count > 0))
+      AND ($14::text IS DISTINCT FROM 'callback' OR ((c.side ->> 'answer') IS NULL AND (c.side ->> 'parent_case_id') IS NULL))
 )
 SELECT t.total, p.*
 FROM (SELECT count(*) AS total FROM chosen) t
@@ -48,8 +48,6 @@ LEFT JOIN LATERAL (
 CASE WHEN $5::text IS NOT NULL
      THEN (c.owner = $5 AND c.owner_hub_code = $2)
           OR c.side -> 'invited' @> jsonb_build_array(jsonb_build_object('unit', $5::text, 'hub_code', $2::text, 'partner', false))
-          OR (c.state = 'verifying' AND NOT c.confidential
-              AND ($1::text[] IS NULL OR coalesce(c.place_code, c.hub_code) = ANY ($1)))
      ELSE NOT c.confidential
           OR c.hub_code = $2
           OR ((c.resolved_at IS NOT NULL OR c.supervised_level IS NOT NULL)

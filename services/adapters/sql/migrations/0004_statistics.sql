@@ -125,7 +125,7 @@ CROSS JOIN LATERAL (
            (array_agg(e.payload ->> 'category' ORDER BY e.seq DESC)
                FILTER (WHERE s.past AND e.cycle <= s.cycle AND e.type IN ('TriageStarted', 'CaseFiled', 'PartFiled', 'CategoryChanged')))[1] AS category,
            min(e.occurred_at) FILTER (WHERE w.given) AS given_at,
-           max(e.occurred_at) FILTER (WHERE w.here AND e.type IN ('CaseDispatched', 'CaseReopened')) AS dispatched_at,
+           min(e.occurred_at) FILTER (WHERE w.here AND e.type IN ('CaseDispatched', 'CaseReopened')) AS dispatched_at,
            min(e.occurred_at) FILTER (WHERE w.here AND e.type = 'CaseAccepted') AS accepted_at,
            max(e.occurred_at) FILTER (WHERE w.here AND e.type = 'ResolutionSubmitted') AS resolved_at,
            (array_agg(e.payload ->> 'outcome' ORDER BY e.seq DESC) FILTER (WHERE w.here AND e.type = 'ResolutionSubmitted'))[1] AS outcome,
@@ -172,7 +172,7 @@ LEFT JOIN LATERAL (
     ORDER BY e.seq DESC LIMIT 1
 ) said ON true
 WHERE d.clock = 'owner' AND d.stage = 'resolve'
-  AND NOT (c.state IN ('attached', 'redirected', 'declined', 'withdrawn') AND c.cycle = s.cycle)
+  AND NOT (c.state IN ('attached', 'redirected', 'declined', 'withdrawn', 'triaging', 'need_info') AND c.cycle = s.cycle)
   AND f.given_at IS NOT NULL
   -- Still a due. One whose place another has taken is closed and was not met; so is that of a case that was merged and
   -- taken apart again: it has none until it is dispatched anew. And so is the last of a cycle that ended without an answer.
