@@ -104,6 +104,8 @@ def _masked(guest: Guest, photos: list[str], token: str, city: City) -> dict[str
         "category": case.category,
         "place_code": case.place_code,
         "hub_code": case.hub_code,
+        "owner": case.owner,
+        "owner_hub_code": case.owner_hub_code,
         "state": case.state,
         "unit": one.unit,
         "reported_in": one.reported_in,

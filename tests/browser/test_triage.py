@@ -120,7 +120,7 @@ async def test_a_partner_reports_in_and_shows_what_it_did(visit: OpenVisit, town
         await expect(page.get_by_text("邀请某外卖平台站点(示例)协助")).to_be_visible()
         await page.get_by_role("button", name="报到", exact=True).click()
         await expect(page.get_by_text("报到：已完成。")).to_be_visible()
-        await page.get_by_label("内容").fill("骑手已绕行")
+        await page.get_by_label("现场情况").fill("骑手已绕行")
         await page.get_by_role("button", name="补充说明").click()
         await expect(page.get_by_text("补充说明：已完成。")).to_be_visible()
         await page.get_by_label("照片").set_input_files(

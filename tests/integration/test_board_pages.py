@@ -19,6 +19,7 @@ from services.domain.case import ARCHIVE, STATES
 from services.domain.city import City
 from services.domain.deciding import DECISION, INFO, SUSPENSION, TRIAGE
 from services.domain.life import LIFE
+from services.domain.limits import LimitUnit
 
 STATIC: Final = PROJECT / "services/board/static"
 MODULES: Final = {path.name: path.read_text("utf-8") for path in sorted(STATIC.glob("*.js"))}
@@ -67,6 +68,9 @@ KINDS: Final[dict[str, Iterable[str]]] = {
     "answer": get_args(messages.CallbackAnswer),
     "content": ("1", "2", "3", "4", "5"),
     "approve": ("true", "false"),
+    "limit": get_args(LimitUnit),
+    "unit": get_args(LimitUnit),
+    "calendar": ("C24", "OFF", "OPS"),
     "sort": SORTS,
     "case": ("403", "404"),
     "sign_in": ("wrong_credentials", "too_many_failures", "unavailable", "nobody", "invalid"),

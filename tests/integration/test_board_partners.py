@@ -74,6 +74,7 @@ async def test_the_page_shows_the_masked_case_and_neither_reporter_nor_words(des
     assert answer.headers["cache-control"] == "no-store"
     assert answer.json() == {
         "number": case.number, "category": "exposed_garbage", "place_code": COMMUNITY, "hub_code": TOWN,
+        "owner": "community_office", "owner_hub_code": TOWN,
         "state": "in_progress", "unit": "bank_branch", "reported_in": False, "due_at": "2026-11-24T12:00:00Z",
         "photos": [f"{path}/photos/{photo}"], "allowed": ["report_in", "comment", "add_photos"],
     }  # fmt: skip

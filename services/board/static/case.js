@@ -1,6 +1,6 @@
 // One case: where it stands, what may be done now, what was reported and what has happened.
 import {
-  $, begin, call, categoryName, chip, countdown, flags, h, hubName, icon, moment, placeName, priority, reasonName, roleName, shared,
+  $, begin, call, categoryName, chip, countdown, flags, h, hubName, icon, limitWords, moment, placeName, priority, reasonName, roleName, shared,
   signIn, soft, span, stageName, stateChip, t, tierName, unitName,
 } from './page.js'
 import { actionButtons, closeForm, openForm } from './forms.js'
@@ -11,6 +11,7 @@ import { drawMap } from './map.js'
 const caseId = location.pathname.split('/').pop().toLowerCase()
 let seen = null
 let told = () => {}
+let mayRead = false
 
 function facts(it) {
   const fact = (name, value) => [h('dt', null, t(name)), h('dd', null, value)]
@@ -95,7 +96,7 @@ function history(events) {
   const words = ({ type, payload: p }) => t(`event.${type}`, {
     hub: hubName(p.hub_code), owner: unitName(p.owner), from_hub: hubName(p.from_hub_code), from_owner: unitName(p.from_owner),
     stage: stageName(p.stage), percent: p.percent, tier: tierName(p.to_level), channel: t(`channel.${p.channel}`),
-    outcome: t(`outcome.${p.outcome}`), clock: t(`clock.${p.clock}`), limit: p.limit, priority: p.priority, unit: unitName(p.unit),
+    outcome: t(`outcome.${p.outcome}`), clock: t(`clock.${p.clock}`), limit: limitWords(p.limit), priority: p.priority, unit: unitName(p.unit),
     category: categoryName(p.category), number: p.part?.number, state: p.part && t(`state.${p.part.state}`),
     reason: why(type, p.reason), to: reasonName(p.to), n: (p.parts ?? p.invited ?? p.candidates)?.length ?? p.reporters, variant: p.variant ?? t('variant.none'),
     answer: p.resolved && t(`answer.${p.resolved}`),
@@ -107,6 +108,7 @@ function history(events) {
 }
 
 function problem(status) {
+  seen = null
   $('main').replaceChildren(h('p', { className: 'empty' }, icon('late'), t(`case.${status}`)),
     h('p', { className: 'empty' }, h('a', { href: '/' }, t('back'))))
 }
@@ -126,8 +128,10 @@ function frame() {
 /** Read the case again and show it; an open form with what was typed stays. */
 async function read() {
   const answer = await call('GET', `/v1/cases/${caseId}`)
-  told(answer.status === 200)
-  if (answer.status === 403 || answer.status === 404) { problem(answer.status); return }
+  const no = answer.status === 403 || answer.status === 404
+  mayRead = !no
+  told(no || answer.status === 200)
+  if (no) problem(answer.status)
   if (answer.status !== 200) return
   const { case: it, events, reports: told_us, partner_links: links } = answer.body
   // A read can overtake another one: never go back.
@@ -180,5 +184,5 @@ async function done(kind, words) {
 
 if (await begin()) {
   await read()
-  told = watch(shared.account.hub_code, (data) => data.case_id === caseId && data.seq > (seen?.seq ?? 0) && read(), read)
+  if (mayRead) told = watch(shared.account.hub_code, (data) => data.case_id === caseId && data.seq > (seen?.seq ?? 0) && read(), read)
 } else signIn()

@@ -1,5 +1,5 @@
 // What is filled in for each command, and how the filled-in form becomes its fields.
-import { city, h, isBelow, reasonName, shared, stageName, t, unitName, worded } from './page.js'
+import { city, h, isBelow, limitWords, reasonName, shared, stageName, t, unitName, worded } from './page.js'
 
 const field = (name, input) => h('label', null, t(`field.${name}`), input)
 const words = (name, required) => field(name, h('textarea', { name, required, maxLength: 2000, rows: 3 }))
@@ -54,7 +54,7 @@ function rows(title, make) {
 
 const decision = (it, more = []) => [
   asked(t(`request.${it.request.kind}`), ' ', it.request.owner && unitName(it.request.owner), it.request.clause,
-    it.request.limit, it.request.reason && t(`suspension.${it.request.reason}`)),
+    limitWords(it.request.limit), it.request.reason && t(`suspension.${it.request.reason}`)),
   choice('approve', worded('approve', ['true', 'false'])), more, words('note', false)]
 
 const assign = (it) => [seat(it), words('reason', true)]
@@ -89,8 +89,11 @@ export const FORMS = {
   whistle: (it) => [rows('invite.nth', () => seat(it, { name: 'unit', partners: true })), words('reason', true)],
   report_in: () => [words('note', false)],
   request_extension: (it) => {
-    const [, most, rest] = /^(\d+)(.*)$/.exec(city().priorities[it.priority].extension)
-    return [asked(t('extension.most', { n: most })), line('days', { type: 'number', min: 1, max: most, required: true, 'data-rest': rest }), words('reason', true)]
+    const limit = city().priorities[it.priority].extension
+    const [, most, rest] = /^(\d+)(.*)$/.exec(limit)
+    const unit = /^[A-Za-z]+/.exec(rest)[0]
+    return [asked(t('extension.most', { limit: limitWords(limit) })),
+      h('label', null, t(`unit.${unit}`), h('input', { name: 'days', type: 'number', min: 1, max: most, required: true, 'data-rest': rest })), words('reason', true)]
   },
   suspend: () => [choice('reason', worded('suspension', Object.keys(city().suspensions))), words('note', false)],
   submit_resolution: () => [

@@ -27,7 +27,7 @@ export function actions(it) {
 
 export function actionButtons(it, open) {
   const [front, behind] = actions(it)
-  const button = (type, className) => h('button', { className, onclick: () => open(type) }, t(`do.${type}`))
+  const button = (type, className) => h('button', { className, 'data-do': type, onclick: () => open(type) }, t(`do.${type}`))
   return [
     front.map((type, i) => button(type, i === 0 && !ALWAYS.includes(type) && 'primary')),
     !front.length && !behind.length && h('p', { className: 'soft' }, t('do.nothing')),
@@ -42,12 +42,25 @@ export function closeForm(stays = () => false) {
   if (form && !stays(form.dataset.type)) form.remove()
 }
 
+/** Not wanted after all: the keyboard goes on where the form was opened from. */
+function cancel(form, opener) {
+  form.remove()
+  const button = opener?.isConnected && opener.matches('button') ? opener : document.querySelector(`#buttons [data-do=${form.dataset.type}]`)
+  const folded = button?.closest('details:not([open])')
+  ;(folded?.querySelector('summary') ?? button ?? $('main')).focus()
+}
+
+addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && !event.isComposing) $('form')?.firstChild?.cancel()
+})
+
 /** `given` is what the form begins with, where it takes something. */
 export function openForm(type, it, done, given) {
+  const opener = document.activeElement
   const form = h('form', { 'data-type': type }, h('h3', null, t(`do.${type}`)),
     FORMS[type] ? FORMS[type](it, given) : h('p', { className: 'soft' }, t(`sure.${type}`)),
     h('p', { className: 'buttons' }, h('button', { className: 'primary' }, t('send')),
-      h('button', { type: 'button', onclick: () => form.remove() }, t('cancel'))))
+      h('button', { type: 'button', onclick: () => form.cancel() }, t('cancel'))))
   // One key for one command of a filled-in form: however often it is sent, it is one command; filled in anew, another.
   let keys = []
   form.oninput = () => { keys = [] }
@@ -67,6 +80,7 @@ export function openForm(type, it, done, given) {
     if (kind !== 'bad') form.remove()
     await done(kind, message)
   }
+  form.cancel = () => cancel(form, opener)
   $('form').replaceChildren(form)
   form.querySelector('input, select, textarea, button').focus()
 }

@@ -5,8 +5,10 @@ let texts = {}
 const KINDS = ['hubs', 'units', 'categories', 'priorities', 'partners', 'declines', 'suspensions', 'hotlines']
 const names = Object.fromEntries([...KINDS, 'tiers'].map((kind) => [kind, {}]))
 
-export const t = (key, values = {}) =>
-  (texts[shared.lang]?.[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '')
+/** `{n}` is a value, `{n|day|days}` a word for one or for many of it. */
+export const t = (key, values = {}) => (texts[shared.lang]?.[key] ?? key)
+  .replace(/\{(\w+)\|([^|}]*)\|([^|}]*)\}/g, (_, name, one, many) => +values[name] === 1 ? one : many)
+  .replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '')
 
 export const $ = (id) => document.getElementById(id)
 
@@ -148,12 +150,29 @@ export function span(ms) {
   return m < 10 ? t('span.seconds', { m, s: String(s % 60).padStart(2, '0') }) : t('span.minutes', { m })
 }
 
+/** `5WD OFF` as people say it: an amount, and by which calendar it is counted. */
+export function limitWords(limit) {
+  const [, n, unit, calendar] = /^(\d+)([A-Za-z]+) (\w+)$/.exec(limit ?? '') ?? []
+  if (!n) return limit ?? ''
+  const amount = t(`limit.${unit}`, { n })
+  const counted = t(`calendar.${calendar}`)
+  return ['WD', 'WH', 'Cd'].includes(unit) || counted.startsWith('calendar.') ? amount : t('limit', { amount, counted })
+}
+
 /** A running countdown to `due` of `stage`; its class says late, soon (the last hour) or calm, its words do too. */
 export function countdown(due, stage = '') {
   const element = h('span', { className: 'countdown', 'data-due': due ?? '', 'data-stage': stage })
   tick(element)
   return element
 }
+
+/** The due by which the queue sorts, with its stage in words. */
+export const nextDue = (item) =>
+  running(item, item.dues.find((one) => one.due_at === item.due_at && !one.met_at && !one.closed_at))
+
+/** The clock of `due`, or of the case as a whole if none is named. */
+export const running = (item, due) => due?.stands_still
+  ? soft(t('due.still')) : countdown(due ? due.due_at : item.due_at, due && t(`due.${due.clock}`, { stage: stageName(due.stage) }))
 
 export function tick(element) {
   const due = element.dataset.due
@@ -172,6 +191,7 @@ function header() {
   const who = account && (account.unit ? unitName(account.unit) : roleName(account.role))
   const views = account && { '/': true, '/triage': account.role === 'dispatcher', '/callbacks': account.role === 'callback_agent' }
   $('top').replaceChildren(...h('div', null,
+    h('a', { className: 'skip', href: '#main' }, t('skip')),
     h('a', { className: 'brand', href: '/', 'aria-label': t('brand') }, h('img', { src: '/static/icon.svg', alt: '', width: 28, height: 28 }), h('span', null, t('brand'))),
     account && h('nav', { className: 'views', 'aria-label': t('views') }, Object.keys(views).filter((path) => views[path]).map((path) =>
       h('a', { href: path, 'aria-current': location.pathname === path && 'page' }, t(`view.${path}`)))),

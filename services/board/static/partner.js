@@ -1,5 +1,5 @@
 // What a partner unit sees of one case with the link it was handed: no account, no reporter, no words of others.
-import { $, call, categoryName, countdown, h, icon, learn, newKey, placeName, stateChip, t, unitName } from './page.js'
+import { $, call, categoryName, countdown, h, hubName, icon, learn, moment, newKey, placeName, stateChip, t, unitName } from './page.js'
 
 const here = location.pathname
 const JSON_ONLY = { Accept: 'application/json' }
@@ -36,6 +36,12 @@ const form = (type, field, input) => h('form', { onsubmit: async (event) => {
   button.disabled = false
 } }, h('label', null, t(field), input), h('button', null, t(`do.${type}`)))
 
+/** In one line: what, where, who leads, and until when. */
+const task = (it) => t(it.due_at ? 'partner.task' : 'partner.task.joined', {
+  place: placeName(it.place_code ?? it.hub_code), category: categoryName(it.category),
+  hub: hubName(it.owner_hub_code), owner: unitName(it.owner), at: it.due_at && moment(it.due_at, true),
+})
+
 async function read() {
   const { status, body: it } = await call('GET', here, undefined, JSON_ONLY)
   if (status !== 200) {
@@ -48,12 +54,12 @@ async function read() {
     h('p', { className: 'soft' }, t('partner.for', { unit: unitName(it.unit) })),
     h('h1', null, categoryName(it.category)),
     h('p', { className: 'chips' }, stateChip(it.state), h('span', { className: 'number' }, it.number)),
-    h('p', null, placeName(it.place_code ?? it.hub_code)),
+    h('p', null, task(it)),
     h('p', null, it.reported_in ? t('reported_in') : countdown(it.due_at, t('due.owner', { stage: t('do.report_in') }))),
-    h('p', { className: 'photos' }, it.photos.map((src, i) => h('a', { href: src, target: '_blank' }, h('img', { src, alt: t('photo', { n: i + 1 }) })))),
+    it.photos.length > 0 && h('p', { className: 'photos' }, it.photos.map((src, i) => h('a', { href: src, target: '_blank' }, h('img', { src, alt: t('photo', { n: i + 1 }) })))),
     h('div', { id: 'result', role: 'status' }),
     may('report_in') && h('button', { className: 'primary', onclick: () => send('report_in') }, t('do.report_in')),
-    may('comment') && form('comment', 'field.text', h('textarea', { name: 'text', required: true, maxLength: 2000, rows: 3 })),
+    may('comment') && form('comment', 'partner.text', h('textarea', { name: 'text', required: true, maxLength: 2000, rows: 3 })),
     may('add_photos') && form('add_photos', 'field.photos', h('input', { name: 'photos', type: 'file', accept: 'image/*', multiple: true, required: true })),
     h('p', { className: 'soft' }, t('partner.keep'))))
 }

@@ -1,7 +1,7 @@
 // The queue of the own hub: sorted by due time, filled while you watch. A nudge makes the page read again.
 import {
-  $, begin, call, categoryName, chip, countdown, flags, h, hubName, icon, moment, placeName, priority, shared, soft,
-  stageName, stateChip, t, tick, tierName, unitName, worded,
+  $, begin, call, categoryName, chip, flags, h, hubName, icon, moment, nextDue, placeName, priority, shared, soft,
+  stateChip, t, tick, tierName, unitName, worded,
 } from './page.js'
 import { watch } from './live.js'
 
@@ -41,12 +41,6 @@ function signInForm() {
   form.username.focus()
 }
 
-/** The due by which the queue sorts, with its stage in words. */
-function nextDue(item) {
-  const due = item.dues.find((one) => one.due_at === item.due_at && !one.met_at && !one.closed_at)
-  return countdown(item.due_at, due && t(`due.${due.clock}`, { stage: stageName(due.stage) }))
-}
-
 function row(item) {
   return [
     h('span', { className: 'when' },
@@ -59,6 +53,8 @@ function row(item) {
       soft(`${tierName(item.level)} · ${hubName(item.hub_code)} · `, h('span', { className: 'number' }, item.number))),
   ]
 }
+
+const total = () => view.q ? 'total.found' : CALLBACKS ? 'total.callbacks' : ENDED.includes(view.state) ? 'total.closed' : 'total'
 
 /** Rows keep their element: focus and place on the screen stay where they were. */
 function show(body) {
@@ -85,7 +81,7 @@ function show(body) {
   view.rows = rows
   view.next = body.next_cursor
   $('empty').hidden = body.items.length > 0
-  $('total').textContent = t(view.q ? 'total.found' : CALLBACKS || ENDED.includes(view.state) ? 'total.closed' : 'total', { n: body.total })
+  $('total').textContent = t(total(), { n: body.total })
   $('before').disabled = view.cursors.length === 1
   $('after').disabled = !view.next
   $('page').textContent = t('page', { n: view.cursors.length, of: Math.max(1, Math.ceil(body.total / 50)) })
@@ -136,7 +132,7 @@ function frame() {
   $('main').replaceChildren(
     h('section', { className: 'bar' },
       h('h1', null, hubName(shared.account.hub_code), h('span', { id: 'total', className: 'soft', 'aria-live': 'polite' })),
-      h('form', { role: 'search', onsubmit: (event) => { event.preventDefault(); choose({ q: event.target.q.value.trim() }) } },
+      h('form', { className: 'search', role: 'search', onsubmit: (event) => { event.preventDefault(); choose({ q: event.target.q.value.trim() }) } },
         h('label', null, soft(t('search')), h('input', { name: 'q', type: 'search', value: view.q, maxLength: 64, placeholder: t('search.what') }))),
       !CALLBACKS && select('filter', 'state', [['', t('filter.open')], ...worded('state', STATES)]),
       select('sort', 'sort', worded('sort', ['due', 'newest', 'received_at', 'priority']))),

@@ -1,7 +1,6 @@
 // The triage desk: what waits for people, by its clock; the chosen one beside it, and what may be done with it.
 import {
-  $, begin, call, categoryName, countdown, flags, h, hubName, icon, placeName, priority, shared, signIn, soft, stageName,
-  stateChip, t,
+  $, begin, call, categoryName, flags, h, hubName, icon, nextDue, placeName, priority, running, shared, signIn, soft, stateChip, t,
 } from './page.js'
 import { actionButtons, closeForm, openForm } from './forms.js'
 import { firstPhotos, reports, suggestions } from './shown.js'
@@ -21,7 +20,7 @@ function row(it) {
     href: `/cases/${it.case_id}`, 'aria-current': it.case_id === view.chosen && 'true',
     onclick: (event) => { if (!event.ctrlKey && !event.metaKey) { event.preventDefault(); choose(it.case_id).then(() => innerWidth < 900 && $('work').scrollIntoView()) } },
   },
-  h('span', { className: 'when' }, due ? due.stands_still ? soft(t('due.still')) : countdown(due.due_at, t('due.owner', { stage: stageName(due.stage) })) : '', priority(it.priority)),
+  h('span', { className: 'when' }, due ? running(it, due) : nextDue(it), priority(it.priority)),
   h('span', { className: 'what' }, h('strong', null, categoryName(it.category)), h('span', null, placeName(it.place_code ?? it.hub_code))),
   h('span', { className: 'how' }, stateChip(it.state), flags(it))))
 }
@@ -106,7 +105,7 @@ async function done(kind, words) {
 }
 
 addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea')) return
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('form, input, select, textarea')) return
   const step = { j: 1, k: -1 }[event.key]
   if (step) {
     const at = view.items.findIndex((one) => one.case_id === view.chosen)
