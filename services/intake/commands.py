@@ -24,9 +24,11 @@ from services.adapters.public_status import BookAway, PublicReport
 from services.domain import ids
 from services.domain.messages import CaseCommand, Content, Outcome
 from services.intake.door import Door, door_of
+from services.intake.refusals import why_not
 from services.intake.report_body import MOST_CHARACTERS, MOST_PHOTOS, BadShape, Fault, fault_of
 from services.intake.reports import UUID, confirmed, idempotency_key
 from services.intake.status import find, read_code
+from services.intake.story import is_withdrawn
 from services.intake.voices import (
     RateBody,
     SupplyInfoBody,
@@ -36,6 +38,7 @@ from services.intake.voices import (
     steps,
     words_of,
 )
+from services.intake.words import WORDS, language
 
 WAIT_SECONDS: Final = 3.0
 _FIRST_PAUSE: Final = 0.02
@@ -67,6 +70,7 @@ class Said:
     """A command that is on its way; without an outcome it is not decided yet."""
 
     command_id: str
+    word: str
     report: PublicReport
     outcome: Outcome | None
 
@@ -76,13 +80,14 @@ async def post_command(request: Request) -> Response:
     door = door_of(request)
     code, tracking = read_code(door, request)
     said = _read(await request.body(), request.headers.get("content-type", "application/json"))
-    done = await say(door, tracking, said, idempotency_key(request.headers))
+    chosen = language(request.headers.get("accept-language"))
+    done = await say(door, tracking, said, idempotency_key(request.headers), chosen)
     if done.outcome is None:
         url = f"/v1/reports/{code}/commands/{done.command_id}"
         return _answer(Pending(done.command_id, url), status=202, headers={"Location": url})
     if done.outcome.outcome == "refused":
-        raise await refusal(door, tracking, done)
-    return _answer(await _told(door, done.report, done.outcome))
+        raise await refusal(door, tracking, done, chosen)
+    return _answer(await _told(door, done.report, done.outcome, chosen))
 
 
 async def get_command(request: Request) -> Response:
@@ -96,14 +101,14 @@ async def get_command(request: Request) -> Response:
     outcome = await _outcome(door, command_id) if report is not None else None
     if report is None or outcome is None or outcome.case_id not in (report.case.case_id, report.own_case_id):
         return _answer(Told(command_id, "pending", []))
-    return _answer(await _told(door, report, outcome))
+    return _answer(await _told(door, report, outcome, language(request.headers.get("accept-language"))))
 
 
-async def say(door: Door, tracking: int, said: Voice, key: str) -> Said:
+async def say(door: Door, tracking: int, said: Voice, key: str, chosen: str) -> Said:
     """Check → find the case → seal → hand to the broker → look for the outcome. Raises Problem."""
     word = str(said.__struct_config__.tag)
     try:
-        done = await _say(door, tracking, said, key)
+        done = await _say(door, tracking, said, key, chosen)
     except Problem as problem:
         metrics.voices_total.labels(word, problem.code).inc()
         raise
@@ -112,14 +117,14 @@ async def say(door: Door, tracking: int, said: Voice, key: str) -> Said:
     return done
 
 
-async def _say(door: Door, tracking: int, said: Voice, key: str) -> Said:
+async def _say(door: Door, tracking: int, said: Voice, key: str, chosen: str) -> Said:
     found = list(_faults(said, door))
     if found:
         raise invalid(found)
     wait_s = door.throttle.try_now(tracking, time.monotonic())
     if wait_s > 0:
         after = {"Retry-After": str(math.ceil(wait_s))}
-        raise Problem(429, detail="Too much at once for one report; wait a little.", headers=after)
+        raise Problem(429, detail=WORDS[chosen]["refused.often"], headers=after)
     report = await find(door, tracking)
     if report is None:
         raise unavailable("The report is on its way into the book; send it again.", retry_after=2)
@@ -128,12 +133,12 @@ async def _say(door: Door, tracking: int, said: Voice, key: str) -> Said:
     outcome = await _outcome(door, command_id)
     if outcome is None:
         if isinstance(said, RateBody) and said.answer != "yes" and report.case.state == "verifying":
-            detail = "It is being verified: say not_fixed, with the reason, to send it back."
+            detail = WORDS[chosen]["refused.rate.verifying"]
             raise Problem(409, "not_allowed", detail=detail, extra=_extra(door, report))
         for command in _commands(door, report, said, command_id):
             await confirmed(door, codec.CASE_COMMANDS, codec.command_record(command, "intake"))
         outcome = await _wait(door, command_id)
-    return Said(command_id, report, outcome)
+    return Said(command_id, str(said.__struct_config__.tag), report, outcome)
 
 
 def _commands(door: Door, report: PublicReport, said: Voice, command_id: str) -> Iterable[CaseCommand]:
@@ -177,23 +182,30 @@ async def _outcome(door: Door, command_id: str) -> Outcome | None:
         raise unavailable("The book does not answer now; send it again.", retry_after=5) from error
 
 
-async def _told(door: Door, report: PublicReport, outcome: Outcome) -> Told:
+async def _told(door: Door, report: PublicReport, outcome: Outcome, chosen: str) -> Told:
+    """Which word a refused one was is not in the book, so only that it is not possible."""
     try:
         events = await door.public_status.own_events(outcome, report.actor_ref)
     except BookAway as error:
         raise unavailable("The book does not answer now; ask again.", retry_after=5) from error
-    return Told(outcome.command_id, outcome.outcome, events, outcome.code, outcome.detail)
+    detail = WORDS[chosen]["refused.other"] if outcome.outcome == "refused" else outcome.detail
+    return Told(outcome.command_id, outcome.outcome, events, outcome.code, detail)
 
 
-async def refusal(door: Door, tracking: int, done: Said) -> Problem:
-    """The router's no; on 409 with the case as it stands now."""
+async def refusal(door: Door, tracking: int, done: Said, chosen: str) -> Problem:
+    """The router's no in the reporter's own words; on 409 with the case as it stands now."""
     assert done.outcome is not None
     code, detail = done.outcome.code or "not_allowed", done.outcome.detail or ""
+    report = await find(door, tracking) or done.report
+    if code == "forbidden" and is_withdrawn(report):
+        code = "not_allowed"
     status = _REFUSED_AS.get(code, 409)
     extra: dict[str, Any] = {"command_id": done.command_id}
     if status == 409:
-        extra |= _extra(door, await find(door, tracking) or done.report)
+        extra |= _extra(door, report)
     errors = [(done.outcome.field, detail)] if done.outcome.field else []
+    if not errors:
+        detail = why_not(done.word, code, report, door.known_city(), door.clock.now(), chosen)
     return Problem(status, code, detail=detail, errors=errors, extra=extra)
 
 

@@ -7,16 +7,12 @@ tiles are the city's; no inline script or style (the content security policy for
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from babel import Locale
-from babel.dates import format_skeleton
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -30,11 +26,10 @@ from services.domain.city import City
 from services.domain.grids import Sign
 from services.intake.door import door_of
 from services.intake.report_body import FOR_OTHERS
-from services.intake.words import WORDS, language, named
+from services.intake.words import WORDS, language, moment, named
 
 HERE: Final = Path(__file__).parent
 CHANNELS: Final = ("courier", "resident", *(one for one in FOR_OTHERS if one != "staff"))
-_LOCALES: Final[Mapping[str, Locale]] = {chosen: Locale(chosen) for chosen in WORDS}
 _COOKIE: Final = "lang"
 _YEAR_S: Final = 365 * 24 * 3600
 SQUEEZED: Final = [Middleware(GZipMiddleware, minimum_size=1000)]
@@ -85,7 +80,7 @@ def page(request: Request, template: str, *, status_code: int = 200, **values: A
     html = _templates.get_template(template).render(
         t=partial(_text, chosen),
         name=partial(named, chosen),
-        moment=partial(_moment, chosen),
+        moment=partial(moment, chosen),
         assets=_assets(),
         lang=chosen,
         other_language=next(other for other in WORDS if other != chosen),
@@ -113,15 +108,6 @@ def chosen_language(request: Request) -> str:
 
 def _text(chosen: str, key: str, **values: object) -> str:
     return WORDS[chosen][key].format(**values)
-
-
-def _moment(chosen: str, at: str) -> str:
-    """`11月24日周二 16:30`; the instant comes in the city's own time."""
-    when = datetime.fromisoformat(at)
-    day, hour = (
-        format_skeleton(shape, when, tzinfo=when.tzinfo, locale=_LOCALES[chosen]) for shape in ("MMMEd", "Hm")
-    )
-    return f"{day} {hour}"
 
 
 @cache

@@ -17,7 +17,7 @@ from services.domain import events, ids
 from services.domain.case import ENDED, Case
 from services.domain.city import City
 from services.intake.door import Door, door_of
-from services.intake.story import history, hub_name, known_to
+from services.intake.story import history, hub_name, is_withdrawn, known_to
 from services.intake.voices import allowed_words
 from services.intake.words import WORDS, Words, language, named
 
@@ -173,7 +173,7 @@ def _merged(report: PublicReport) -> bool:
 
 def _reads(report: PublicReport) -> str:
     """Of a merged report it is that of the case it stands with, once that is more than filed."""
-    if report.report_id in report.case.side.gone and report.case.state != "attached":
+    if is_withdrawn(report):
         return "withdrawn"
     status = READS.get(report.case.state, report.case.state)
     return "attached" if status == "filed" and _merged(report) else status

@@ -81,3 +81,8 @@ def hub_name(city: City, code: str) -> str:
     """A hub of an older version of the city that is gone is called by its code."""
     hub = city.hubs.get(code)
     return hub.name if hub else code
+
+
+def is_withdrawn(report: PublicReport) -> bool:
+    """By its own reporter; the case may go on without it."""
+    return report.report_id in report.case.side.gone and report.case.state != "attached"

@@ -69,28 +69,30 @@ async def speak(request: Request) -> Response:
         pairs = parse_qsl((await request.body()).decode("utf-8"), max_num_fields=20)
     except ValueError as error:
         raise Problem(422, detail="The form cannot be read.") from error
-    said = of_texts(pairs)
+    said, chosen = of_texts(pairs), chosen_language(request)
     key = str(said.pop("key", ""))
     draft = Draft(said, key if UUID.fullmatch(key) else str(uuid.uuid4()))
     try:
         code, tracking = read_code(door, request)
-        done = await say(door, tracking, read_form(said), draft.key.lower())
+        done = await say(door, tracking, read_form(said), draft.key.lower(), chosen)
         if done.outcome is not None and done.outcome.outcome == "refused":
             # decided once and for all under this key: the next try is another
             draft = Draft(said, str(uuid.uuid4()))
-            raise await refusal(door, tracking, done)
+            raise await refusal(door, tracking, done, chosen)
     except BadShape:
         return await _shown(request, note="trouble.words", draft=draft, status_code=422)
     except Problem as problem:
         note = f"trouble.{_TROUBLE.get(problem.status, 'away')}"
-        return await _shown(request, note=note, draft=draft, status_code=problem.status)
+        why = problem.detail if problem.status == 409 else ""
+        return await _shown(request, note=note, why=why, draft=draft, status_code=problem.status)
     word = said["type"] if done.outcome is not None else "pending"
     return RedirectResponse(f"/r/{quote(code)}?said={word}", 303)
 
 
 async def _shown(
-    request: Request, *, note: str | None, draft: Draft | None = None, status_code: int = 200
+    request: Request, *, note: str | None, why: str = "", draft: Draft | None = None, status_code: int = 200
 ) -> Response:
+    """`why` is what a note gives as its reason."""
     chosen, door = chosen_language(request), door_of(request)
     try:
         status = await read_status(door, request, chosen)
@@ -114,6 +116,7 @@ async def _shown(
         step=STEPS.index(name) if name in STEPS else None,
         late=late,
         note=note,
+        why=why,
         draft=draft or Draft(),
     )
     response.headers.update(headers)

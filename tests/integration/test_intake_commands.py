@@ -8,8 +8,10 @@ import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -104,13 +106,76 @@ async def test_a_report_is_withdrawn_and_then_nobody_speaks_for_it(town: Town) -
     assert await reporter.done("withdraw", reason="已经有人修了") == ["ReportWithdrawn", "CaseWithdrawn"]
     status = await reporter.status()
     assert (status["status"], status["status_text"], status["allowed"]) == ("withdrawn", "已撤回", [])
-    assert problem(await reporter.says("urge"), 403)["code"] == "forbidden"
+    # Also the second time, and whatever else is said then.
+    for word in ("withdraw", "urge"):
+        again = problem(await reporter.says(word), 409)
+        assert (again["code"], again["detail"]) == ("not_allowed", "您已经撤回了这件反映。")
+    page = await reporter.fills("withdraw")
+    assert page.status_code == 409
+    assert "没有发出：您已经撤回了这件反映。" in page.text
     # Urgent work goes on without its reporter.
     urgent = await town.reports("manhole_damaged")
     assert await urgent.done("withdraw") == ["ReportWithdrawn"]
     assert (await urgent.status())["status"] == "withdrawn"
     state = await town.book.fetchval("SELECT state FROM cases WHERE case_id = $1", urgent.case_id)
     assert state == "dispatched"
+
+
+async def test_too_early_or_too_late_is_told_in_plain_words_of_the_reader(town: Town) -> None:
+    reporter = await town.reports()
+    plain = {
+        "rate": (
+            "还没有处理完，处理完以后再评价。",
+            "The work is not finished yet: say how it went once it is.",
+        ),
+        "not_fixed": (
+            "还没有处理完。处理完以后如果没修好，再告诉我们。",
+            "The work is not finished yet: tell us if it is not fixed once it is.",
+        ),
+        "supply_info": ("现在没有要您补充的内容。", "Nothing is asked of you now."),
+        "appeal": (
+            "这件反映没有被退回，不用申请复核。",
+            "It was not turned down, so there is nothing to appeal against.",
+        ),
+    }
+    more = {"rate": {"resolved": "yes"}, "supply_info": {"text": "三号楼"}}
+    for word, told in plain.items():
+        for language, words in zip(("zh-CN", "en-GB"), told, strict=True):
+            body = {"type": word, **more.get(word, {"reason": "坑还在"})}
+            answer = await town.http.post(
+                f"{reporter.url}/commands", json=body, headers={"Accept-Language": language}
+            )
+            refused = problem(answer, 409)
+            assert (refused["code"], refused["detail"]) == ("not_allowed", words)
+    await reporter.done("withdraw")
+    other = await _verified_next(town)
+    await other.done("rate", resolved=True)
+    for word, words in (
+        ("withdraw", "这件反映已经结束，不用撤回。"),
+        ("urge", "这件反映已经结束，不用再催。"),
+        ("appeal", "这件反映没有被退回，不用申请复核。"),
+    ):
+        told_more = {"reason": "坑还在"} if word == "appeal" else {}
+        assert problem(await other.says(word, **told_more), 409)["detail"] == words
+
+
+async def test_a_second_reminder_is_told_from_when_on_by_the_clock_on_the_wall(town: Town) -> None:
+    """A day after the first, in the city's time, rounded up to the minute."""
+    reporter = await town.reports()
+    await reporter.done("urge")
+    [first] = await town.events(reporter.case_id, "CaseUrged")
+    again = (first["occurred_at"] + timedelta(days=1, seconds=59, microseconds=999_999)).astimezone(
+        ZoneInfo("Asia/Shanghai")
+    )
+    zh = f"{again.month}月{again.day}日周{'一二三四五六日'[again.weekday()]} {again:%H:%M}"
+    en = f"{again:%a, %b} {again.day} {again:%H:%M}"
+    assert problem(await reporter.says("urge"), 409)["detail"] == f"已经催过了，{zh} 以后可以再催。"
+    answer = await town.http.post(
+        f"{reporter.url}/commands", json={"type": "urge"}, headers={"Accept-Language": "en"}
+    )
+    words = f"A reminder was sent already; you may send another from {en} on."
+    assert problem(answer, 409)["detail"] == words
+    assert zh in (await reporter.fills("urge")).text
 
 
 async def test_a_declined_report_is_appealed_against_once(town: Town) -> None:
@@ -126,7 +191,8 @@ async def test_a_declined_report_is_appealed_against_once(town: Town) -> None:
     assert (status["status"], status["status_text"]) == ("filed", "您的申诉由吴中区复核")
     await reporter.staff(DeclineReport(reason="outside"), hub=DISTRICT)
     assert (await reporter.status())["allowed"] == []
-    assert problem(await reporter.says("appeal", reason="还是"), 409)["code"] == "not_allowed"
+    twice = problem(await reporter.says("appeal", reason="还是"), 409)
+    assert (twice["code"], twice["detail"]) == ("not_allowed", "已经复核过一次，不能再申请。")
 
 
 async def test_who_reported_it_confirms_that_it_is_fixed(town: Town) -> None:
@@ -296,7 +362,10 @@ async def test_while_nobody_decides_the_answer_is_where_to_ask(town: Town, stack
     problem(await town.http.get(f"{other.url}/commands/nonsense"), 404)
     refused = await other.says("appeal", reason="x")
     asked = await town.http.get(f"{other.url}/commands/{refused.json()['command_id']}")
-    assert (asked.json()["outcome"], asked.json()["code"]) == ("refused", "not_allowed")
+    told = asked.json()
+    assert (told["outcome"], told["code"], told["detail"]) == (
+        *("refused", "not_allowed", "按现在的情况，不能这样做。"),
+    )
 
 
 async def test_the_forms_of_the_page_do_the_same_without_a_script(town: Town) -> None:
@@ -328,7 +397,7 @@ async def test_the_forms_of_the_page_do_the_same_without_a_script(town: Town) ->
     # Another telephone still shows the forms of before.
     late = await reporter.fills("withdraw")
     assert late.status_code == 409
-    assert WORDS["zh"]["trouble.moved"] in late.text
+    assert "没有发出：这件反映已经结束，不用撤回。" in late.text
     content = await reporter.fills("rate", resolved="yes", satisfaction="5")
     assert content.status_code == 303
     assert (await reporter.status())["satisfaction"] == 5
