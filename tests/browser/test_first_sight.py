@@ -68,6 +68,9 @@ async def test_on_a_phone_the_head_leaves_room_for_the_page(
     await page.evaluate("scrollTo(0, 600)")
     await expect(page.locator("#live")).to_be_in_viewport()
     assert await page.locator("#top").evaluate("(top) => top.getBoundingClientRect().bottom") <= 50
+    # Who comes to it by keyboard sees where the focus is.
+    await page.get_by_role("link", name=re.compile("队列|Queue")).focus()
+    await expect(page.get_by_role("link", name=re.compile("队列|Queue"))).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("language", BOTH)
