@@ -99,7 +99,7 @@ def attach(desk: Desk) -> tuple[Any, ...]:
             "invalid", "an ended or confidential case, or a part, takes no reports", "to_case_id"
         )
     if case.dispatched_at is not None:
-        _check_lead(case, target, desk)
+        _check_lead(case, case.dispatched_at, target, desk)
     likeness = _likeness(case, target.case_id)
     sooner = _sooner(case, target, desk)
     return (
@@ -121,17 +121,15 @@ def attach(desk: Desk) -> tuple[Any, ...]:
     )
 
 
-def _check_lead(case: Case, target: Case, desk: Desk) -> None:
+def _check_lead(case: Case, since: datetime, target: Case, desk: Desk) -> None:
     """Of two dispatched cases the first leads, and what was missed does not hide behind what was not."""
     mine, theirs = (one.open_deadline("owner", LAST_STAGE) for one in (case, target))
-    if theirs is None or target.dispatched_at is None or target.dispatched_at > case.dispatched_at:
+    if theirs is None or target.dispatched_at is None or target.dispatched_at > since:
         rule = "of two dispatched cases the later one joins the first, while somebody works on that"
         raise NotAllowed("invalid", rule, "to_case_id")
     missed = [row is not None and clocks.is_breached(desk.city, row) for row in (mine, theirs)]
     if missed == [True, False]:
-        raise NotAllowed(
-            "invalid", "this case was not done in time, and that one is: it stands", "to_case_id"
-        )
+        raise NotAllowed("invalid", "this case was missed, and that one is not: it stands", "to_case_id")
 
 
 def _who(case: Case, report_id: str) -> dict[str, bool]:

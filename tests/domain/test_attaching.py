@@ -115,11 +115,8 @@ def test_a_detached_report_stands_alone_again_and_its_clock_has_run_on() -> None
     alone = town[one]
     assert (alone.state, alone.side.triage, alone.side.attached_to) == ("triaging", "detached", None)
     assert (alone.reports, alone.report_count, alone.closed_at) == (("a",), 1, None)
-    assert (alone.hub_code, alone.owner, open_dues(alone)) == (
-        "T1",
-        "town_desk",
-        {"triage": at(4), "on_site": at(6), "resolve": at(10)},
-    )
+    assert (alone.hub_code, alone.owner) == ("T1", "town_desk")
+    assert open_dues(alone) == {"triage": at(4), "on_site": at(6), "resolve": at(10)}
     assert row(alone, "resolve", "citizen") == promised
     assert (town[other].reports, town[other].report_count) == (("b",), 1)
     filed = town.do(one, "file_case", DESK, at(3.5), category="pothole")
