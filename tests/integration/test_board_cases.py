@@ -212,7 +212,7 @@ async def test_the_pages_need_no_inline_script_and_stay_small(desk: Desk) -> Non
     assert shared + weight["queue.js"] < 25_000
     # Seventeen commands more have a form of their own, and reports and likenesses are shown on two pages.
     worked_on = shared + sum(weight[f"{name}.js"] for name in ("forms", "fields", "shown", "map"))
-    assert worked_on + weight["case.js"] < 45_000
+    assert worked_on + weight["case.js"] < 48_000
     assert worked_on + weight["triage.js"] < 45_000
     assert sum(bytes_ for name, bytes_ in weight.items() if name.endswith(".js")) <= 66_000
     assert weight["page.js"] + weight["partner.js"] < 16_000

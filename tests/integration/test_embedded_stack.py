@@ -85,6 +85,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(run_console
     assert again.stop(signal.SIGINT) == 0
 
 
+@pytest.mark.long
 def test_a_number_in_postmaster_pid_that_is_somebody_elses_does_not_hinder(run_console: MakeConsole) -> None:
     one = run_console("--only", "postgres").start().wait_ready()
     pid_file = one.folder / "postgres" / "data" / "postmaster.pid"
@@ -160,6 +161,7 @@ def test_a_router_listens_on_its_own_hosts_ports_whoever_works_elsewhere(run_con
     assert one.stop() == 0
 
 
+@pytest.mark.long
 def test_stopping_while_it_starts_leaves_nothing(run_console: MakeConsole) -> None:
     one = run_console(*SERVERS).start()
     pids = one.wait_for(lambda: [entry["pid"] for entry in running_or_none(one).values()], 30)
@@ -176,6 +178,7 @@ def test_a_second_start_on_the_same_folder_says_who_has_it(run_console: MakeCons
     assert one.stop() == 0
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_is_named_with_its_variable(run_console: MakeConsole) -> None:
     one = run_console(*SERVERS)
     with socket.create_server(("127.0.0.1", int(one.environment["KAFKA_PORT"]))):
@@ -208,6 +211,7 @@ def test_a_folder_that_the_database_cannot_reach_is_refused(
     assert "PIONEER_DATA" in sentence
 
 
+@pytest.mark.long
 def test_an_edited_migration_or_a_foreign_version_is_said_in_one_sentence(run_console: MakeConsole) -> None:
     one = run_console("--only", "postgres").start().wait_ready()
     assert one.stop() == 0

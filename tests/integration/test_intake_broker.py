@@ -148,6 +148,7 @@ async def test_a_broker_that_was_stopped_and_started_again(door: OpenDoor, own_b
     await eventually(confirmed, 20)
 
 
+@pytest.mark.long
 async def test_a_door_that_starts_before_its_broker(own_broker: Console, tmp_path: Path) -> None:
     bootstrap = own_broker.known()["KAFKA_BOOTSTRAP"]
     assert own_broker.stop() == 0

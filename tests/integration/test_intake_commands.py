@@ -425,6 +425,7 @@ async def test_while_the_book_is_away_nothing_is_sent(broker: str, tmp_path: Pat
         assert "<h1>现在查不到</h1>" in page.text
 
 
+@pytest.mark.long
 async def test_while_the_broker_is_away_it_is_a_503_and_the_same_key_does_it_once(
     town: Town, stack: Stack
 ) -> None:

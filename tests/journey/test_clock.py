@@ -170,6 +170,7 @@ def dues(case: dict[str, Any]) -> dict[tuple[str, str], tuple[str, bool]]:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 async def test_an_official_year_moves_what_was_counted_over_its_predicted_days(
     moved: tuple[Stack, MovedClock], tmp_path: Path
 ) -> None:
