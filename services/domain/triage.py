@@ -228,7 +228,8 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed("invalid", "is not a category of the city", "category")
     if city.categories[desk.wanted.category].redirect is not None:
         raise NotAllowed("invalid", "nobody here works on this: redirect it to its hotline", "category")
-    if case.dispatched_at is not None and desk.wanted.category != case.category in city.categories:
+    known = city.categories.get(case.category)
+    if case.dispatched_at and known and known.redirect is None and known.code != desk.wanted.category:
         rule = f"it was dispatched as {case.category}: file it so, and set its category then"
         raise NotAllowed("invalid", rule, "category")
     stands = Place(
@@ -241,8 +242,7 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
     elif stands.hub_code not in city.hubs:
         stands = Place(city.root, None, "low")
     way = route(city=city, category=desk.wanted.category, place=stands, confidential=case.confidential)
-    was = city.categories.get(case.category)
-    raised = was is not None and was.priority != case.priority
+    raised = known is not None and known.priority != case.priority
     priority = way.category.priority
     if raised:
         priority = city.more_urgent(priority, case.priority)

@@ -11,7 +11,7 @@ import pytest
 
 from services.domain.case import Case
 from services.domain.messages import Actor, Invited, WantedPart
-from tests.domain.small_case import GUARD_OF_V11, WORKS, WORKS_COLLEAGUE, at, changed, dispatcher
+from tests.domain.small_case import COUNTABLE, GUARD_OF_V11, WORKS, WORKS_COLLEAGUE, at, changed, dispatcher
 from tests.domain.small_town import Town, by_report, open_dues, told, types, unit, with_role
 
 DESK = dispatcher("T1")
@@ -57,6 +57,16 @@ def test_filed_again_it_has_the_time_that_was_left() -> None:
     again = town.do(case, "file_case", DESK, at(3), category="pothole")
     assert open_dues(again) == {"accept": at(7), "on_site": at(6), "resolve": at(10)}
     assert open_dues(again, "citizen") == {"resolve": at(10)}
+
+
+def test_what_nobody_here_works_on_any_more_is_filed_as_something_else() -> None:
+    """A later version of the city has passed potholes to a hotline."""
+    town, case = detoured()
+    line = next(one for one in COUNTABLE["categories.csv"].splitlines() if one.startswith("pothole"))
+    town.city = changed("categories.csv", line, "pothole,坑,Pothole,thing,2,,,,P3,,,,,redirect:119,")
+    assert told(town.act(case, "file_case", DESK, at(3), category="pothole")) == ("invalid", "category")
+    filed = town.do(case, "file_case", DESK, at(3), category="leak")
+    assert open_dues(filed) == {"accept": at(4), "on_site": at(6), "resolve": at(10)}
 
 
 def test_it_goes_back_to_the_desk_of_its_own_place() -> None:
