@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -199,8 +199,16 @@ class Nudges:
                 self.everybody_reads_again()
             await asyncio.sleep(max(0.0, _GATHER_SECONDS - (loop.time() - begun)))
 
-    def _tell(self, changes: Iterable[Change], moves: dict[str, Moved | None]) -> None:
-        city = self._city.now
+    def _tell(self, changes: Sequence[Change], moves: dict[str, Moved | None]) -> None:
+        if self._viewers:
+            self._tell_viewers(changes, moves, self._city.now)
+        now = self._clock.now()
+        for change in changes:
+            accepted_at = self._filed.pop(change.case.case_id, None)
+            if accepted_at is not None:
+                metrics.accept_to_visible_seconds.observe(max(0.0, (now - accepted_at).total_seconds()))
+
+    def _tell_viewers(self, changes: Iterable[Change], moves: dict[str, Moved | None], city: City) -> None:
         told = 0
         for change in changes:
             moved = moves.get(change.case.case_id)
@@ -212,18 +220,11 @@ class Nudges:
                     message = message or nudge(change)
                     viewer.tell(message)
                     told += 1
-        now = self._clock.now()
-        for change in changes:
-            accepted_at = self._filed.pop(change.case.case_id, None)
-            if accepted_at is not None:
-                metrics.accept_to_visible_seconds.observe(max(0.0, (now - accepted_at).total_seconds()))
         if told:
             metrics.sse_nudges_total.inc(told)
 
     def _concerned(self, change: Change, city: City) -> Iterable[Viewer]:
         """The viewers of the hubs that the case belongs to or came from: few of all."""
-        if not self._viewers:
-            return ()
         hubs = {city.root}
         side = change.case.side
         near = (change.case.place_code, change.case.hub_code, change.from_hub_code, side.aid_hub_code)

@@ -6,18 +6,22 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
+import structlog
 from prometheus_client import REGISTRY
 
-from services.adapters.board_views import Scope
+from services.adapters.board_views import BoardViews, Change, Scope
+from services.adapters.clock import Clock
 from services.adapters.settings import PROJECT
 from services.board import stream
-from services.board.nudges import QUEUE_LIMIT, RESYNC, Viewer
+from services.board.active_city import ActiveCity
+from services.board.nudges import QUEUE_LIMIT, RESYNC, Nudges, Viewer
 from services.domain import events, ids
 from services.domain.messages import Actor
 from tests.integration.board_desk import (
@@ -51,6 +55,41 @@ def moved(from_hub_code: str, to: str) -> events.CaseReassigned:
         owner_hub_code=to,
         dues=(),
     )
+
+
+async def test_what_happens_before_the_city_is_read_is_no_fault() -> None:
+    """A board that has just been started hears of cases at once, and has nobody to tell yet."""
+    told = asyncio.Event()
+
+    class Views:
+        async def changes(self, case_ids: Sequence[str]) -> list[Change]:
+            return []
+
+    class Now(Clock):
+        def now(self) -> datetime:
+            told.set()
+            return super().now()
+
+    views = cast("BoardViews", Views())
+    nudges = Nudges(views, ActiveCity(views), Now())
+    case = new_case()
+    happened = events.Event(
+        case_id=case.case_id,
+        seq=2,
+        type="CaseAccepted",
+        occurred_at=datetime.now(UTC),
+        actor_ref="x",
+        command_id=case.case_id,
+        cycle=1,
+        city_version=1,
+        payload=events.CaseAccepted(),
+    )
+    with structlog.testing.capture_logs() as said:
+        running = asyncio.create_task(nudges.run())
+        nudges.happened([happened])
+        await asyncio.wait_for(told.wait(), 5)
+        running.cancel()
+    assert said == []
 
 
 async def test_a_change_is_told_to_the_viewers_of_its_hubs_alone(desk: Desk) -> None:
