@@ -65,7 +65,7 @@ class BareRouter:
                     await conn.fetch(SQL["lock_progress"], topics, numbers)
                 await conn.fetch(SQL["outcomes"], keys)
             await self._copy("outcomes", rows.OUTCOMES, [t.outcome_row(k, c) for t, k, c in named])
-            await self._copy("cases", rows.CASES, [t.case_row(c, now) for t, _, c in named])
+            await self._copy("cases", rows.CASES, [t.case_row(k, c, now) for t, k, c in named])
             await self._copy("events", rows.EVENTS, [r for t, k, c in named for r in t.event_rows(k, c)])
             await self._copy(
                 "deadlines", rows.DEADLINES, [r for t, _, c in named for r in t.deadline_rows(c)]

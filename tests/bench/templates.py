@@ -51,7 +51,7 @@ class Template:
             decided_at=now,
             events=((case.case_id, 1, 2),),
         )
-        self._case = rows.case_row(case, now)[2:-1]
+        self._case = rows.case_row(case, now)[2:]
         self._deadlines = [rows.deadline_row("", deadline)[1:] for deadline in case.deadlines]
         self._events = [
             (row[1:5], row[6:8], _Text(row[8].encode(), *sample))
@@ -70,8 +70,8 @@ class Template:
             for topic, (_, value, headers) in written
         ]
 
-    def case_row(self, case_id: str, changed_at: datetime) -> tuple[Any, ...]:
-        return (case_id, case_id, *self._case, changed_at)
+    def case_row(self, report_id: str, case_id: str, changed_at: datetime) -> tuple[Any, ...]:
+        return (case_id, case_id, *self._case[:-4], changed_at, report_id, *self._case[-2:])
 
     def deadline_rows(self, case_id: str) -> list[tuple[Any, ...]]:
         return [(case_id, *rest) for rest in self._deadlines]
