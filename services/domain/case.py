@@ -179,6 +179,11 @@ class Case:
     def open_parts(self) -> tuple[Part, ...]:
         return tuple(part for part in self.side.parts if part.required and part.state not in ENDED)
 
+    def fixed_by_parts(self, row: Deadline) -> bool:
+        """Its parts put this due off: no limit tells it any more, an extension then went on from there."""
+        put_off = row.clock == "owner" and row.original_due_at is not None
+        return put_off and any(part.required for part in self.side.parts)
+
     @property
     def relatives(self) -> frozenset[str]:
         """Cases that a decision on this one may change too."""

@@ -207,13 +207,13 @@ def again(
     due_at, official = city.working_time(limit.calendar).due(limit, start_at)
     due_at = clocks.after_pauses(due_at, pauses, city.working_time(limit.calendar))
     original, extended_by = None, before.extended_by if before else None
-    if extended_by is not None:
+    if before is not None and case.fixed_by_parts(before):
+        # they go on as they were
+        original, due_at, official = before.original_due_at, before.due_at, before.official
+    elif extended_by is not None:
         original = due_at
         due_at, also = clocks.longer(parse_limit(extended_by), due_at, city)
         official = official and also
-    elif before is not None and before.original_due_at is not None:
-        # fixed by its parts: they go on as they were
-        original, due_at, official = before.original_due_at, before.due_at, before.official
     if not_before is not None:
         due_at = max(due_at, not_before)
     due = DueAgain(

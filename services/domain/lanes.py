@@ -24,6 +24,8 @@ def split(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed("invalid", f"a case has {policy.most_parts} parts at most", "parts")
     if case.number.count(".") >= policy.most_depth:
         raise NotAllowed("not_allowed", f"parts of parts go {policy.most_depth} deep at most")
+    if wanted.ordered:
+        _check_order(wanted.parts)
     waits = wanted.ordered and any(part.state not in ENDED for part in case.side.parts)
     births: list[On] = []
     parts: list[Part] = []
@@ -37,6 +39,18 @@ def split(desk: Desk) -> tuple[Any, ...]:
         parts=tuple(parts), ordered=wanted.ordered, dues=_fixed(desk, last) if last else ()
     )
     return (*births, decomposed)
+
+
+def _check_order(parts: tuple[WantedPart, ...]) -> None:
+    """Whoever puts a long part that need not be done first would win its time for the others."""
+    last_required = max((index for index, part in enumerate(parts) if part.required), default=-1)
+    for index, part in enumerate(parts[: last_required + 1]):
+        if not part.required:
+            raise NotAllowed(
+                "invalid",
+                "what need not be done holds up nothing: put it after the parts that must be",
+                f"parts[{index}].required",
+            )
 
 
 def _part(desk: Desk, one: WantedPart, index: int, begins: bool) -> tuple[Part, list[On]]:

@@ -33,7 +33,7 @@ def run_on(
     official = deadline.official
     if not official:
         # a year that was loaded meanwhile did not reach a row that was met
-        counted, official = _counted_anew(again, now, city)
+        counted, official = _counted_anew(again, case, now, city)
         again = counted if official else again
     rung = clocks.rung(city, deadline)
     return ReopenedDue(
@@ -61,7 +61,7 @@ def _recomputed(
     time = _time(deadline, city)
     again, official = deadline, deadline.official
     if not deadline.official and _reaches(deadline, time, years):
-        again, official = _counted_anew(deadline, now, city)
+        again, official = _counted_anew(deadline, case, now, city)
     step, next_at = deadline.step, deadline.next_at
     rung = clocks.rung(city, deadline)
     stands = next_at is None and step is not None
@@ -87,18 +87,17 @@ def _recomputed(
     )
 
 
-def _counted_anew(deadline: Deadline, now: datetime, city: City) -> tuple[Deadline, bool]:
+def _counted_anew(deadline: Deadline, case: Case, now: datetime, city: City) -> tuple[Deadline, bool]:
     """The same limit from the same start by today's calendar, and whether it is official now."""
     limit = parse_limit(deadline.limit)
     time = city.working_time(limit.calendar)
     due_at, official = time.due(limit, deadline.start_at)
     due_at = clocks.after_pauses(due_at, deadline.pauses, time)
-    if deadline.extended_by is not None:
+    if case.fixed_by_parts(deadline):
+        due_at, official = deadline.due_at, time.is_official(deadline.start_at, deadline.due_at)
+    elif deadline.extended_by is not None:
         due_at, also = clocks.longer(parse_limit(deadline.extended_by), due_at, city)
         official = official and also
-    elif deadline.original_due_at is not None:
-        # fixed by its parts, not by its limit
-        due_at, official = deadline.due_at, time.is_official(deadline.start_at, deadline.due_at)
     if clocks.is_breached(city, deadline):
         return deadline, official
     if due_at != deadline.due_at:

@@ -191,6 +191,31 @@ def test_parts_and_an_extension_are_together_no_more_than_the_extension() -> Non
     assert open_dues(town[case])["resolve"] == at(58)
 
 
+def test_what_need_not_be_done_is_not_put_before_what_must() -> None:
+    town, case = at_work()
+    idle = WantedPart(owner="works", category="plan", required=False)
+    must = WantedPart(owner="works")
+    refused = town.act(case, "split", WORKS, at(1), parts=(must, idle, must), ordered=True)
+    assert told(refused) == ("invalid", "parts[1].required")
+    assert len(town.split(case, WORKS, at(1), must, idle, ordered=True)) == 2
+
+
+@pytest.mark.parametrize("extended_first", [False, True])
+def test_another_category_keeps_parts_and_an_extension_apart_and_together(extended_first: bool) -> None:
+    """11 h for the part and a day are 35, and 24 beyond that 59; the citizen has 10 and 24."""
+    town, case = at_work()
+    if not extended_first:
+        town.split(case, WORKS, at(1), WantedPart(owner="works"))
+        assert open_dues(town[case])["resolve"] == at(35)
+    town.do(case, "request_extension", WORKS, at(2), limit="24h C24")
+    town.do(case, "decide_extension", DESK, at(2), approve=True)
+    if extended_first:
+        town.split(case, WORKS, at(2), WantedPart(owner="works", category="leak"))
+    before = open_dues(town[case])["resolve"]
+    town.do(case, "set_category", DESK, at(3), category="leak")
+    assert open_dues(town[case])["resolve"] == before
+
+
 # Figures and people.
 
 
