@@ -36,6 +36,7 @@ PUBLIC_EVENTS: Final = (
     "ReportRedirected",
     "ReportAttached",
     "ReportDetached",
+    "CaseDetached",
     "ReportAdded",
     "ReturnApproved",
     "CaseReassigned",

@@ -110,21 +110,23 @@ def hidden_parts(case: Case, actor: Actor, city: City) -> frozenset[str]:
 
 
 def check_verifier(case: Case, actor: Actor, city: City) -> None:
-    """Its reporter, or a desk on its place chain, but never the handler, that unit or that desk.
+    """Its reporter, or a desk or supervisor of its place chain; never the handler, that unit or that desk.
 
     Other units do not: they see their own cases alone, and nobody confirms what they may not see.
     """
     if is_reporter(case, actor, city):
         return
     on_chain = any(hub in place_chain(case, city) for hub in actor.hubs)
-    if not on_chain or not {"dispatcher", "unit"} & set(actor.roles):
+    if not on_chain or not {"dispatcher", "supervisor", "unit"} & set(actor.roles):
         raise NotAllowed("forbidden", "only the hubs of the place the case is in may verify it")
     if is_handler(case, actor):
         raise NotAllowed(
-            "verifier_is_handler", "who handled the case may not verify it; ask another hub of its place"
+            "verifier_is_handler",
+            "who handled the case may not verify it; ask another hub of its place, or a supervisor",
         )
-    if "dispatcher" not in actor.roles or not may_read(case, actor, city):
-        raise NotAllowed("forbidden", "only a desk that may see the case, or its reporter, may verify it")
+    if not {"dispatcher", "supervisor"} & set(actor.roles) or not may_read(case, actor, city):
+        rule = "only a desk or a supervisor that may see the case, or its reporter, may verify it"
+        raise NotAllowed("forbidden", rule)
 
 
 def is_handler(case: Case, actor: Actor) -> bool:

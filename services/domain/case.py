@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
+from services.domain.city import LAST_STAGE
 from services.domain.events import Clock, Invitation, Likeness, Part, TriageReason
 from services.domain.value import value
 
@@ -96,6 +97,8 @@ class Side:
     forced: bool = False
     past_hands: tuple[str, ...] = ()
     in_hand_since: datetime | None = None
+    put_off_by_parts: bool = False
+    raised_for_many: bool = False
     parts: tuple[Part, ...] = ()
     ordered: bool = False
     invited: tuple[Invitation, ...] = ()
@@ -181,8 +184,7 @@ class Case:
 
     def fixed_by_parts(self, row: Deadline) -> bool:
         """Its parts put this due off: no limit tells it any more, an extension then went on from there."""
-        put_off = row.clock == "owner" and row.original_due_at is not None
-        return put_off and any(part.required for part in self.side.parts)
+        return self.side.put_off_by_parts and (row.clock, row.stage) == ("owner", LAST_STAGE)
 
     @property
     def relatives(self) -> frozenset[str]:
@@ -200,3 +202,8 @@ class Case:
 
     def open_deadline(self, clock: Clock, stage: str) -> Deadline | None:
         return next((d for d in self.deadlines if d.clock == clock and d.stage == stage and d.open), None)
+
+    def last_row(self, clock: Clock, stage: str) -> Deadline | None:
+        """That was set last, whatever became of it."""
+        rows = (d for d in self.deadlines if (d.clock, d.stage) == (clock, stage))
+        return max(rows, key=lambda d: d.set_seq, default=None)

@@ -21,13 +21,18 @@ from services.domain.routing import find_owner
 TRIAGE, INFO, DECISION, SUSPENSION, VERIFY = "triage", "info", "decision", "suspension", "verify"
 
 
-_MOBILE: Final = re.compile(r"(?<!\d)(?:(?:00)?86)?1[3-9]\d{9}(?!\d)", re.ASCII)
-_LANDLINE: Final = re.compile(r"0\d{2,3}[-)]\d{7,8}(?!\d)", re.ASCII)
+_TELEPHONE: Final = re.compile(
+    r"""
+    (?<!\d) (?:(?:00)?86\D{0,2}|0)? 1[3-9] (?:\D?\d){9} (?!\d)   # a mobile, however its digits stand apart
+    | (?<!\d) 0\d{2,3} \D{0,2} \d{7,8} (?!\d)                    # a landline with its area
+    """,
+    re.ASCII | re.VERBOSE,
+)
 
 
 def is_telephone(text: str) -> bool:
     """Whether a number of the mainland is in it: personal, so that it belongs in no event."""
-    return bool(_MOBILE.search(re.sub(r"[^0-9A-Za-z]", "", text)) or _LANDLINE.search(text))
+    return _TELEPHONE.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,15 @@ class ReportDetached(Assigned):
 
 
 @value
+class CaseDetached:
+    """It is not, and somebody had been given it: it stands where it stood, and its clocks have run."""
+
+    report_id: str
+    from_case_id: str
+    reopened: tuple[ReopenedDue, ...]
+
+
+@value
 class ReportAdded:
     """A report came to this case, from a case of its own or, at once, without one.
 
@@ -582,6 +591,7 @@ EVENT_TYPES: dict[str, type[Any]] = {
         ReportRedirected,
         ReportAttached,
         ReportDetached,
+        CaseDetached,
         ReportAdded,
         ReportRemoved,
         DuplicatesSuggested,

@@ -121,7 +121,6 @@ def _filed(case: Case, event: Event, body: e.CaseFiled) -> Changes:
             case.side,
             triage=None,
             suggested=(),
-            variant=case.side.variant if case.dispatched_at else None,
             surge=body.surge,
             aid_hub_code=body.aid_hub_code,
         ),
@@ -140,12 +139,7 @@ def _assigned(case: Case, event: Event, body: e.Assigned) -> Changes:
 
 
 def _dispatched(case: Case, event: Event, body: e.CaseDispatched) -> Changes:
-    """A detour by another case does not make the first dispatch undone."""
-    first = case.dispatched_at or event.occurred_at
-    changes: Changes = {"dispatched_at": first, "accepted_at": None, **_assigned(case, event, body)}
-    if case.accepted_at is not None:
-        changes["side"] = replace(case.side, in_hand_since=case.side.in_hand_since or case.accepted_at)
-    return changes
+    return {"dispatched_at": event.occurred_at, **_assigned(case, event, body)}
 
 
 def _appealed(case: Case, event: Event, body: e.DeclineAppealed) -> Changes:
@@ -158,6 +152,15 @@ def _detached(case: Case, event: Event, body: e.ReportDetached) -> Changes:
     side = replace(case.side, triage="detached", attached_to=None, gone=gone)
     again = deadlines.reopened(case, event, body.reopened)
     return {"side": side, "report_count": 1, **_assigned(again, event, body)}
+
+
+def _stands_again(case: Case, event: Event, body: e.CaseDetached) -> Changes:
+    gone = tuple(one for one in case.side.gone if one != body.report_id)
+    return {
+        "side": replace(case.side, attached_to=None, gone=gone),
+        "report_count": 1,
+        "deadlines": deadlines.reopened(case, event, body.reopened).deadlines,
+    }
 
 
 def _attached(case: Case, event: Event, body: e.ReportAttached) -> Changes:
@@ -336,11 +339,19 @@ def _category(case: Case, event: Event, body: e.CategoryChanged) -> Changes:
 
 
 def _raised(case: Case, event: Event, body: e.PriorityRaised) -> Changes:
-    return {"priority": body.priority, "deadlines": deadlines.set_anew(case, event, body.dues)}
+    changes: Changes = {"priority": body.priority, "deadlines": deadlines.set_anew(case, event, body.dues)}
+    if body.reason == "many_reporters":
+        changes["side"] = replace(case.side, raised_for_many=True)
+    return changes
 
 
 def _decomposed(case: Case, event: Event, body: e.CaseDecomposed) -> Changes:
-    side = replace(case.side, parts=(*case.side.parts, *body.parts), ordered=body.ordered)
+    side = replace(
+        case.side,
+        parts=(*case.side.parts, *body.parts),
+        ordered=body.ordered,
+        put_off_by_parts=case.side.put_off_by_parts or bool(body.dues),
+    )
     lane = "joint" if case.lane == "joint" else "decomposed"
     return {"lane": lane, "side": side, "deadlines": deadlines.set_anew(case, event, body.dues)}
 
@@ -410,7 +421,8 @@ def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
         answered_by_reporter=False,
         suspended_for=(),
         past_hands=(),
-        in_hand_since=case.side.in_hand_since or case.accepted_at,
+        in_hand_since=None,
+        put_off_by_parts=False,
     )
     return {
         "priority": body.priority,
@@ -498,6 +510,7 @@ _APPLY: dict[str, Callable[[Case, Event, Any], Changes]] = {
     "ReportRedirected": _aside(reason=lambda event, body: body.to),
     "ReportAttached": _attached,
     "ReportDetached": _detached,
+    "CaseDetached": _stands_again,
     "ReportAdded": _report_added,
     "ReportRemoved": _report_removed,
     "DuplicatesSuggested": _aside(suggested=lambda event, body: body.candidates),

@@ -86,7 +86,8 @@ def _many_reporters(case: Case, body: events.ReportAdded, now: datetime, city: C
     reporters = case.reporters
     if body.same_reporter or body.anonymous or not case.open or now - case.received_at > _A_DAY:
         return
-    if reporters == city.policy.many_reporters and city.higher(case.priority) != case.priority:
+    many = reporters == city.policy.many_reporters and not case.side.raised_for_many
+    if many and city.higher(case.priority) != case.priority:
         yield raised(case, "many_reporters", now=now, city=city)
     if reporters == city.policy.group_reporters and not case.side.group_issue:
         level = max(1, case.level - 1)
@@ -143,8 +144,9 @@ def child_events(
 def _next_part(
     parent: Case, ended: Case, cases: Mapping[str, Case], now: datetime, city: City
 ) -> Iterator[On]:
-    """The first part that is not over begins if it was waiting for those before it."""
-    left = (p for p in parent.side.parts if p.case_id != ended.case_id and p.state not in ENDED)
+    """The first part that is not over begins if it waited for those before it; the optional hold up none."""
+    there = (p for p in parent.side.parts if p.case_id != ended.case_id and p.state not in ENDED)
+    left = (p for p in there if p.required or p.state == "filed")
     after = next(left, None)
     if after is not None and after.state == "filed":
         yield On(after.case_id, begin_part(cases[after.case_id], now=now, city=city))

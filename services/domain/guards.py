@@ -82,19 +82,11 @@ def _attach(case: Case, actor: Actor, city: City) -> str | None:
         return "a confidential case is never merged"
     if case.side.parts or case.side.parent_case_id:
         return "a case of parts, or a part of one, is not merged"
-    return None if case.reports else "no report stands with it"
-
-
-def _never_dispatched(case: Case, actor: Actor, city: City) -> str | None:
-    """Else a detour by another case would take it out of the figures."""
-    if case.dispatched_at is not None:
-        return "it was somebody's work already: file it again; it ends with a claim that others confirm"
-    return None
+    return _nothing_asked(case) if case.reports else "no report stands with it"
 
 
 def _request_info(case: Case, actor: Actor, city: City) -> str | None:
-    missing = None if case.reports else "there is no reporter to ask"
-    return missing or _never_dispatched(case, actor, city)
+    return None if case.reports else "there is no reporter to ask"
 
 
 def _keep_apart(case: Case, actor: Actor, city: City) -> str | None:
@@ -144,8 +136,6 @@ def _record_callback(case: Case, actor: Actor, city: City) -> str | None:
 
 _GUARDS: dict[str, Guard] = {
     "request_info": _request_info,
-    "decline": _never_dispatched,
-    "redirect": _never_dispatched,
     "request_return": _request_return,
     "decide_return": _decide_return,
     "request_extension": _request_extension,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.domain import clocks, events, ids
-from services.domain.case import ENDED, Case
+from services.domain.case import Case
 from services.domain.city import LAST_STAGE
 from services.domain.deciding import Desk, On, Seat, anew, seat_for
 from services.domain.errors import NotAllowed
@@ -26,7 +26,7 @@ def split(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed("not_allowed", f"parts of parts go {policy.most_depth} deep at most")
     if wanted.ordered:
         _check_order(wanted.parts)
-    waits = wanted.ordered and any(part.state not in ENDED for part in case.side.parts)
+    waits = wanted.ordered and bool(case.open_parts)
     births: list[On] = []
     parts: list[Part] = []
     for index, one in enumerate(wanted.parts):

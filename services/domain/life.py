@@ -6,7 +6,7 @@
   hub or of one above it; above: a dispatcher of a hub above it, or a supervisor; whistler: a dispatcher who
   directs it from above the place tier
 - resumer: owner, or its reporter who was waited for
-- verifier: a desk of the place that had no hand in it, or its reporter
+- verifier: a desk or a supervisor of the place that had no hand in it, or its reporter
 - caller: a callback agent, or its reporter
 - reopener: its reporter, or above; reporter: who holds the tracking code of one of its reports
 - invited: a unit or partner that was whistled for; party: who may read the case, and its reporter
@@ -60,7 +60,7 @@ WORKED_ON: tuple[State, ...] = (
 )
 NEW: tuple[State, ...] = (*TRIAGE, *UNDER_WAY)
 JOINED: tuple[State, ...] = (*UNDER_WAY[1:], "suspended", "rework")
-SINGLE: tuple[State, ...] = ("triaging", "need_info", "filed", "dispatched", "accepted")
+SINGLE: tuple[State, ...] = (*TRIAGE, "dispatched")
 
 # fmt: off
 LIFE: tuple[Move, ...] = (
@@ -82,6 +82,7 @@ LIFE: tuple[Move, ...] = (
     Move("keep_apart",        "dispatcher", NEW,               None,          "LikenessDismissed",    False),
     Move("detach",            "dispatcher", OPEN,              None,          "ReportRemoved",        False),
     Move("detach",            "system",     ("attached",),     "triaging",    "ReportDetached",       True),
+    Move("detach",            "system",     ("attached",),     "dispatched",  "CaseDetached",         True),
     Move("file_case",         "dispatcher", ("triaging",),     "filed",       "CaseFiled",            True),
     Move("split",             "system",     (),                "filed",       "PartFiled",            True),
     Move("dispatch",          "system",     ("filed",),        "dispatched",  "CaseDispatched",       True),

@@ -58,7 +58,10 @@ def decide_return(desk: Desk) -> tuple[Any, ...]:
     owner = wanted.owner or (asked.owner if asked else None)
     if owner is None:
         raise NotAllowed("invalid", "the unit named a clause only: name the owner it goes to", "owner")
-    seat = _another(desk, owner, wanted.hub_code or (asked.hub_code if asked else None))
+    seat = seat_for(desk, owner, wanted.hub_code or (asked.hub_code if asked else None))
+    if _same_unit(case, seat):
+        # under another hub it would have a fresh limit
+        raise NotAllowed("invalid", "is who wants to return it: name another unit, or refuse", "owner")
     return (
         events.ReturnApproved(
             **seat.fields(),
@@ -83,8 +86,8 @@ def _reassigned(desk: Desk, *, forced: bool) -> tuple[Any, ...]:
     dues = handed_over(desk)
     if not forced:
         _is_another(desk, seat)
-    same_unit = (seat.owner, seat.owner_hub_code) == (case.owner, case.owner_hub_code)
-    if (same_unit and not forced) or (case.side.forced and _is_same(case, seat)):
+    same_unit = _same_unit(case, seat)
+    if same_unit and (not forced or case.side.forced):
         # under another hub, or by force a second time: what runs for this owner runs on
         dues = tuple(due for due in dues if case.open_deadline(due.clock, due.stage) is None)
     return (
@@ -98,16 +101,10 @@ def _reassigned(desk: Desk, *, forced: bool) -> tuple[Any, ...]:
     )
 
 
-def _another(desk: Desk, owner: str, hub_code: str | None) -> Seat:
-    seat = seat_for(desk, owner, hub_code)
-    _is_another(desk, seat)
-    return seat
-
-
 def _is_another(desk: Desk, seat: Seat) -> None:
     """Else the present owner would be given a fresh accept limit again and again."""
     case = desk.case
-    if _is_same(case, seat):
+    if _same_unit(case, seat) and seat.hub_code == case.hub_code:
         raise NotAllowed(
             "invalid",
             f"the case is already with {seat.owner} of {seat.owner_hub_code}: name another unit or hub,"
@@ -116,9 +113,8 @@ def _is_another(desk: Desk, seat: Seat) -> None:
         )
 
 
-def _is_same(case: Case, seat: Seat) -> bool:
-    held = case.owner, case.owner_hub_code, case.hub_code
-    return (seat.owner, seat.owner_hub_code, seat.hub_code) == held
+def _same_unit(case: Case, seat: Seat) -> bool:
+    return (seat.owner, seat.owner_hub_code) == (case.owner, case.owner_hub_code)
 
 
 def set_variant(desk: Desk) -> tuple[Any, ...]:

@@ -177,8 +177,16 @@ def _last(rows: _Rows, stage: str, first: int, before: int) -> tuple[int, _Row] 
 
 
 def _sets_accept(event: Event) -> bool:
-    """Not so where the tier above forces a case on the owner it forced before: that owner's limit goes on."""
+    """Not so where its unit keeps it, under another hub or forced again: that unit's limit goes on."""
     return any(due.stage == ACCEPT for due in event.payload.dues)
+
+
+def _goes(event: Event, history: Sequence[Event]) -> bool:
+    """Whether the case ends with it: a merge that was undone was none."""
+    undone = event.type == "ReportAttached" and any(
+        one.type == "CaseDetached" and one.seq > event.seq for one in history
+    )
+    return event.type in _ENDS and not undone
 
 
 def _assignments(history: Sequence[Event], rows: _Rows) -> Iterable[Assignment]:
@@ -191,7 +199,8 @@ def _assignments(history: Sequence[Event], rows: _Rows) -> Iterable[Assignment]:
         due_at = found[1].due_at
         during = [one for one in history if event.seq < one.seq <= following]
         accepted = next((e.occurred_at for e in during if e.type == "CaseAccepted"), None)
-        gone = (e.occurred_at for e in during if e.type in _ENDS or (e.type in ASSIGNS and _sets_accept(e)))
+        ends = (e for e in during if _goes(e, history) or (e.type in ASSIGNS and _sets_accept(e)))
+        gone = (e.occurred_at for e in ends)
         ended = next(gone, None)
         yield Assignment(
             case_id=event.case_id,
@@ -215,9 +224,6 @@ def _cycle(history: Sequence[Event], number: int, rows: _Rows, state: str) -> Cy
     if found is None or not given:
         return None
     _, row = found
-    if any(event.type in _ENDS - _CLOSES and event.seq > given[-1].seq for event in mine):
-        # merged, and taken apart again: nobody has it until it is dispatched anew
-        return None
     claims = [event for event in mine if event.type == "ResolutionSubmitted"]
     closing = next((event for event in mine if event.type in _CLOSES), None)
     again = next((event for event in history if event.cycle == number + 1), None)
@@ -257,7 +263,7 @@ def _cycle(history: Sequence[Event], number: int, rows: _Rows, state: str) -> Cy
 
 
 def _dispatched_at(mine: Sequence[Event]) -> datetime:
-    """A part that waits for its turn may be given to somebody without it. A detour does not make it later."""
+    """A part that waits for its turn may be given to somebody without it."""
     sent = [event.occurred_at for event in mine if event.type in ("CaseDispatched", "CaseReopened")]
     return sent[0] if sent else next(event.occurred_at for event in mine if event.type in ASSIGNS)
 

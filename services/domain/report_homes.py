@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from services.domain.events import (
     Birth,
+    CaseDetached,
     Event,
     ReportAdded,
     ReportAttached,
@@ -20,7 +21,7 @@ def reports_after(here: frozenset[str], event: Event) -> frozenset[str]:
     match event.payload:
         case Birth(report_id=str(report_id)) | ReportAdded(report_id=report_id):
             return here | {report_id}
-        case ReportDetached(report_id=report_id):
+        case ReportDetached(report_id=report_id) | CaseDetached(report_id=report_id):
             return frozenset({report_id})
         case ReportRemoved(report_id=report_id):
             return here - {report_id}

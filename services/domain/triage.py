@@ -21,7 +21,6 @@ from services.domain.deciding import (
     carried,
     desk_of,
     is_telephone,
-    limits_of,
     triage_limit,
 )
 from services.domain.errors import NotAllowed
@@ -98,8 +97,7 @@ def attach(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed(
             "invalid", "an ended or confidential case, or a part, takes no reports", "to_case_id"
         )
-    if case.dispatched_at is not None:
-        _check_lead(case, case.dispatched_at, target, desk)
+    _check_lead(case, target, desk)
     likeness = _likeness(case, target.case_id)
     sooner = _sooner(case, target, desk)
     return (
@@ -121,15 +119,23 @@ def attach(desk: Desk) -> tuple[Any, ...]:
     )
 
 
-def _check_lead(case: Case, since: datetime, target: Case, desk: Desk) -> None:
-    """Of two dispatched cases the first leads, and what was missed does not hide behind what was not."""
-    mine, theirs = (one.open_deadline("owner", LAST_STAGE) for one in (case, target))
-    if theirs is None or target.dispatched_at is None or target.dispatched_at > since:
-        rule = "of two dispatched cases the later one joins the first, while somebody works on that"
+def _check_lead(case: Case, target: Case, desk: Desk) -> None:
+    """That one is no less urgent, of two dispatched cases the first leads, and a miss does not hide."""
+    city = desk.city
+    if city.more_urgent(case.priority, target.priority) != target.priority:
+        raise NotAllowed("invalid", "is less urgent than this one: let that one join this", "to_case_id")
+    since = case.dispatched_at
+    if since is None:
+        return
+    worked_on = target.open_deadline("owner", LAST_STAGE) is not None
+    if not worked_on or target.dispatched_at is None or target.dispatched_at > since:
+        rule = "is not the first: the later of two joins it while somebody works on it, else both are done"
         raise NotAllowed("invalid", rule, "to_case_id")
-    missed = [row is not None and clocks.is_breached(desk.city, row) for row in (mine, theirs)]
-    if missed == [True, False]:
-        raise NotAllowed("invalid", "this case was missed, and that one is not: it stands", "to_case_id")
+    for row in (d for d in case.deadlines if d.open and d.clock == "owner"):
+        theirs = target.last_row("owner", row.stage)
+        if clocks.is_breached(city, row) and (theirs is None or not clocks.is_breached(city, theirs)):
+            rule = f"was not late with its {row.stage}, and this case was, so it stands"
+            raise NotAllowed("invalid", rule, "to_case_id")
 
 
 def _who(case: Case, report_id: str) -> dict[str, bool]:
@@ -140,14 +146,13 @@ def _who(case: Case, report_id: str) -> dict[str, bool]:
 
 
 def _sooner(case: Case, target: Case, desk: Desk) -> tuple[events.DueAgain, ...]:
-    """Who joins keeps what they were promised: the earlier of two citizen's dues holds for both.
-
-    Where the work is claimed to be done, no promise runs that could be put forward.
-    """
-    mine, theirs = (one.open_deadline("citizen", LAST_STAGE) for one in (case, target))
-    claimed = theirs is None and any(d.clock == "citizen" and d.met_at for d in target.deadlines)
-    if mine is None or claimed or (theirs is not None and theirs.due_at <= mine.due_at):
+    """Who joins keeps what they were promised: the earlier of two citizen's dues holds for both."""
+    mine, theirs = case.open_deadline("citizen", LAST_STAGE), target.last_row("citizen", LAST_STAGE)
+    if mine is None or (theirs is not None and theirs.due_at <= mine.due_at):
         return ()
+    if theirs is not None and theirs.met_at is not None:
+        rule = "is claimed to be done, and this one was promised sooner: wait until that is confirmed"
+        raise NotAllowed("invalid", rule, "to_case_id")
     due = replace(carried(mine), extended_by=None, original_due_at=None)
     return (clocks.set_again(due, before=theirs, city=desk.city, priority=target.priority, now=desk.now),)
 
@@ -164,22 +169,27 @@ def _likeness(case: Case, case_id: str) -> events.Likeness | None:
 
 
 def detach(desk: Desk) -> tuple[Any, ...]:
-    """Back to the case it had, or to a new one: people look at it again."""
+    """Back to the case it had, or to a new one: people look at it, unless somebody had been given it."""
     case, city, report_id = desk.case, desk.city, desk.wanted.report_id
     came = next((one for one in case.side.attached if one.report_id == report_id), None)
     if came is None or report_id not in case.reports:
         raise NotAllowed("invalid", "no such report was attached to this case", "report_id")
     own = desk.others.get(came.from_case_id or "")
+    if own is not None and own.state == "attached" and own.dispatched_at is not None:
+        back: Any = events.CaseDetached(
+            report_id=report_id, from_case_id=case.case_id, reopened=tuple(_ran(own, desk))
+        )
+        return (events.ReportRemoved(report_id=report_id, to_case_id=own.case_id), On(own.case_id, back))
     looks = own.hub_code if own is not None else case.hub_code
     seat = desk_of(city, looks if looks in city.hubs else city.root)
     due = desk.set_due(TRIAGE, triage_limit(city, case.priority, "detached"))
     if own is not None and own.state == "attached":
-        back: Any = events.ReportDetached(
+        back = events.ReportDetached(
             **seat.fields(),
             dues=(due,),
             report_id=report_id,
             from_case_id=case.case_id,
-            reopened=(*promised(own, desk), *_ran(own, desk)),
+            reopened=promised(own, desk),
         )
         own_id = own.case_id
     else:
@@ -198,11 +208,9 @@ def detach(desk: Desk) -> tuple[Any, ...]:
 
 
 def _ran(own: Case, desk: Desk) -> Iterator[events.ReopenedDue]:
-    """The milestones of a case that was dispatched when it was attached: a detour gives no time."""
-    stages = {stage for stage, _ in limits_of(own, desk.city)} - {clocks.ACCEPT}
-    last = {d.stage: d for d in sorted(own.deadlines, key=lambda d: d.set_seq) if d.clock == "owner"}
-    for stage, row in last.items():
-        if stage in stages and row.met_at is None:
+    """What ran when it was attached: closed in that instant, and no other has taken its place."""
+    for row in own.deadlines:
+        if row.closed_at == own.closed_at and own.last_row(row.clock, row.stage) == row:
             yield run_on(row, own, desk.now, desk.city)
 
 
@@ -228,10 +236,6 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
         raise NotAllowed("invalid", "is not a category of the city", "category")
     if city.categories[desk.wanted.category].redirect is not None:
         raise NotAllowed("invalid", "nobody here works on this: redirect it to its hotline", "category")
-    known = city.categories.get(case.category)
-    if case.dispatched_at and known and known.redirect is None and known.code != desk.wanted.category:
-        rule = f"it was dispatched as {case.category}: file it so, and set its category then"
-        raise NotAllowed("invalid", rule, "category")
     stands = Place(
         case.place_code or case.hub_code, case.place_code, case.location_quality, grid_code=case.grid_code
     )
@@ -242,7 +246,8 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
     elif stands.hub_code not in city.hubs:
         stands = Place(city.root, None, "low")
     way = route(city=city, category=desk.wanted.category, place=stands, confidential=case.confidential)
-    raised = known is not None and known.priority != case.priority
+    was = city.categories.get(case.category)
+    raised = was is not None and was.priority != case.priority
     priority = way.category.priority
     if raised:
         priority = city.more_urgent(priority, case.priority)
@@ -270,8 +275,6 @@ def file_case(desk: Desk) -> tuple[Any, ...]:
     sent = dispatched(way, filed, city=city, now=desk.now, promised_since=since)
     if citizen is not None:
         sent = replace(sent, dues=tuple(_promised(sent.dues, citizen, desk, priority)))
-    if case.dispatched_at is not None:
-        sent = replace(sent, dues=tuple(due for due in sent.dues if due.stage == clocks.ACCEPT))
     return (filed, sent)
 
 

@@ -63,8 +63,10 @@ def decide_extension(desk: Desk) -> tuple[Any, ...]:
     if owner is None or desk.now >= owner.due_at:
         raise NotAllowed("not_allowed", "the due has passed meanwhile, and a breach is not mended: refuse it")
     promised = None if citizen is None else _longer(citizen, limit, desk)
-    most = promised.due_at if promised and desk.case.side.parts else None
+    most = promised.due_at if promised and desk.case.fixed_by_parts(owner) else None
     dues = [_longer(owner, limit, desk, most=most)]
+    if dues[0].due_at <= owner.due_at:
+        raise NotAllowed("not_allowed", "its parts have put the due off as far as it goes: refuse it")
     if promised and citizen and desk.now < citizen.due_at:
         dues.append(promised)
     return (events.ExtensionGranted(limit=str(limit), dues=tuple(dues)),)

@@ -109,10 +109,11 @@ def the_same_problem(rooms: Rooms) -> None:
     one = rooms.report("pothole")
     alike = Likeness(case_id=one, score=0.9, distance_m=12.5)
     other = rooms.report("pothole", known=Known(like=(alike,), recurrence_of=rooms.report("ads")))
-    report_id = rooms.cases[other].report_id or ""
-    rooms.send(TOWN, other, AttachCase(to_case_id=one))
-    rooms.send(TOWN, one, DetachReport(report_id=report_id))
-    assert rooms.cases[other].state == "triaging"
+    looked_at = rooms.report(None)
+    for joins, then in ((other, "dispatched"), (looked_at, "triaging")):
+        rooms.send(TOWN, joins, AttachCase(to_case_id=one))
+        rooms.send(TOWN, one, DetachReport(report_id=rooms.cases[joins].report_id or ""))
+        assert rooms.cases[joins].state == then
     rooms.send(TOWN, other, AttachCase(to_case_id=one))
     rooms.join(one, same_reporter=True)
     came = [rooms.join(one, likeness=alike) for _ in range(3)]  # of three the priority rises, five are many

@@ -157,7 +157,7 @@ AHEAD = {
     "filed": ("reassign", "pass_deadline"),
     "dispatched": (
         "accept", "accept", "accept", "accept", "reassign", "force_assign", "request_return", "decide_return",
-        "decide_return", "set_variant", "set_category", "attach", "keep_apart", "detach",
+        "decide_return", "set_variant", "set_category", "attach", "attach", "keep_apart", "detach",
     ),
     "accepted": (
         "start_work", "start_work", "start_work", "split", "whistle", "reassign", "request_extension",
@@ -239,7 +239,8 @@ def values(chance: random.Random, kind: str, case: Case, others: Sequence[str] =
             return {"case_id": chance.choice((*suggested, *suggested, some_id()))}
         case "detach":
             came = [one.report_id for one in case.side.attached]
-            return {"report_id": chance.choice((*came, *came, *came, some_id()))}
+            merged = [one.report_id for one in case.side.attached if one.from_case_id is not None]
+            return {"report_id": chance.choice((*came, *merged, *merged, *merged, some_id()))}
         case "file_case":
             category = chance.choice(("pothole", "pothole", "leak", "ads", "danger", "none"))
             return {"category": category, "hub_code": chance.choice((None, "V11", "V12"))}

@@ -86,7 +86,10 @@ WHO: dict[str, set[str]] = {
     "above": {"dispatcher above", "supervisor", "supervisor above"},
     # of a case that stands at a town; test_joint tells of one that stands at a village
     "whistler": DISPATCHERS,
-    "verifier": {*DISPATCHERS, "dispatcher of the place", "reporter"},
+    "verifier": {
+        *DISPATCHERS, "dispatcher of the place", "reporter", "supervisor", "supervisor above",
+        "supervisor of the place",
+    },
     "caller": {"callback agent", "reporter"},
     "reopener": {"dispatcher above", "supervisor", "supervisor above", "reporter"},
     "reporter": {"reporter"},
@@ -137,7 +140,7 @@ EXPECTED: dict[str, Rule] = {
     "decline": Rule("dispatcher", TRIAGE, "declined", "ReportDeclined", True, {"reason": "outside"}),
     "appeal": Rule("reporter", {"declined"}, "triaging", "DeclineAppealed", True),
     "redirect": Rule("dispatcher", {"triaging"}, "redirected", "ReportRedirected", True, {"to": "119"}),
-    "attach": Rule("dispatcher", {*TRIAGE, "filed", "dispatched", "accepted"}, "attached",
+    "attach": Rule("dispatcher", {*TRIAGE, "dispatched"}, "attached",
                    "ReportAttached ReportAdded", True, {"to_case_id": TWIN}),
     "keep_apart": Rule("dispatcher", {*TRIAGE, *UNDER_WAY}, None, "LikenessDismissed", False,
                        {"case_id": LIKE}),
@@ -202,6 +205,7 @@ SYSTEM: list[tuple[str, set[str], str | None, bool]] = [
     ("PriorityRaised", OPEN, None, False),
     ("GroupIssueDeclared", OPEN, None, False),
     ("ReportDetached", {"attached"}, "triaging", True),
+    ("CaseDetached", {"attached"}, "dispatched", True),
     ("ChildChanged", {*OPEN, "closed", "archived", "withdrawn"} - {*TRIAGE, "filed"}, None, False),
     ("ChildResolved", {*OPEN, "closed", "archived", "withdrawn"} - {*TRIAGE, "filed"}, None, False),
     ("VerificationAssigned", {"resolved"}, "verifying", True),

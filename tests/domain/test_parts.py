@@ -295,14 +295,23 @@ def test_a_part_that_was_opened_again_holds_up_those_after_it() -> None:
     assert states(town, parts) == ["closed", "closed", "dispatched"]
 
 
-def test_a_row_in_order_waits_for_the_parts_there_were() -> None:
+def test_a_row_in_order_waits_for_the_parts_there_were_that_must_be_done() -> None:
     town, parent = at_work()
     early = town.split(parent, WORKS, at(1), PAVE, OPTIONAL)
     late = town.split(parent, WORKS, at(2), PAVE, SWEEP, ordered=True)
     finish(town, early[0], at(3))
-    assert states(town, [*early, *late]) == ["closed", "dispatched", "filed", "filed"]
+    assert states(town, [*early, *late]) == ["closed", "dispatched", "dispatched", "filed"]
     finish(town, early[1], at(4))
     assert states(town, [*early, *late]) == ["closed", "closed", "dispatched", "filed"]
+    finish(town, late[0], at(5))
+    assert states(town, [*early, *late]) == ["closed", "closed", "closed", "dispatched"]
+
+
+def test_what_need_not_be_done_holds_up_no_row() -> None:
+    town, parent = at_work()
+    (idle,) = town.split(parent, WORKS, at(1), OPTIONAL)
+    begun = town.split(parent, WORKS, at(2), PAVE, SWEEP, ordered=True)
+    assert states(town, [idle, *begun]) == ["dispatched", "dispatched", "filed"]
 
 
 def test_other_parts_meanwhile_do_not_strand_the_row() -> None:

@@ -319,17 +319,17 @@ def test_a_withdrawn_case_is_in_no_rate(passed: float) -> None:
 
 def test_a_second_cycle_that_was_merged_leaves_the_first() -> None:
     life = Life().closed()
-    other = filing(report(), place=IN_V11)
+    other = filing(report("leak"), place=IN_V11)
     life.cases[other.case.case_id] = other.case
-    life.do("reopen", life.reporter, 8).do("attach", T1, 9, to_case_id=other.case.case_id)
+    life.do("reopen", life.reporter, 8).do("attach", T1, 8.5, to_case_id=other.case.case_id)
     (cycle,) = life.facts().cycles
     assert (cycle.cycle, cycle.reopened_at) == (1, at(8))
     assert [one.cycle for one in life.assignments] == [1]
 
 
 def _merged() -> tuple[Life, str]:
-    """Two cases; the second was missed by its owner and then attached to the first."""
-    life = Life()
+    """Two cases, both missed by their owner; then the second is attached to the first."""
+    life = Life().time_passes(5)
     other = filing(report(), place=IN_V11)
     life.cases[other.case.case_id] = other.case
     life.events += other.events
@@ -345,13 +345,21 @@ def test_a_merged_case_is_in_no_rate() -> None:
 def test_a_case_that_was_merged_by_mistake_counts_again() -> None:
     life, other = _merged()
     life.do("detach", T1, 6, report_id=life.cases[other].report_id)
-    apart = life.facts(other)
-    assert [one.taken_back for one in apart.assignments] == [False], "missed at 4 h, merged at 5 h"
-    assert apart.cycles == (), "nobody has it"
-    life.do("file_case", T1, 7, of=other, category="pothole")
-    (cycle,) = life.facts(other).cycles
-    assert (cycle.dispatched_at, cycle.due_at) == (T0, at(10)), "the detour has given it no time"
-    assert [one.due_at for one in life.facts(other).assignments] == [at(4), at(11)]
+    (given,), (cycle,) = life.facts(other).assignments, life.facts(other).cycles
+    assert (given.due_at, given.taken_back) == (at(4), False), "missed at 4 h, merged at 5 h"
+    assert (cycle.dispatched_at, cycle.due_at, cycle.open) == (T0, at(10), True)
+
+
+def test_a_merge_that_was_a_mistake_takes_no_assignment_back() -> None:
+    """Merged at 2 h, two hours before it was to be accepted."""
+    life = Life()
+    other = filing(report(), place=IN_V11)
+    life.cases[other.case.case_id] = other.case
+    life.events += other.events
+    life.do("attach", T1, 2, of=other.case.case_id, to_case_id=life.case_id)
+    life.do("detach", T1, 3, report_id=other.case.report_id)
+    (given,) = life.facts(other.case.case_id).assignments
+    assert (given.due_at, given.taken_back) == (at(4), False)
 
 
 def test_declined_and_redirected_were_never_dispatched() -> None:

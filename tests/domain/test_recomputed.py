@@ -192,18 +192,18 @@ def test_a_reopened_due_that_was_met_when_the_year_came_is_counted_again_then() 
 
 
 def test_a_due_that_its_parts_have_fixed_stays_with_an_extension_too() -> None:
-    """The part is due on 5 January, the parent a day after it, and the citizen's due leaves no more."""
+    """The part is due on 5 January, the parent a day after it; the citizen's due leaves one day more."""
     start = local("2026-12-28 10:00")
     case = filed_at("pothole", "2026-12-28 10:00")
     town = Town(case, city=CITY)
     town.do(case, "accept", WORKS, start)
     town.do(case, "start_work", WORKS, start)
     town.split(case, WORKS, start, WantedPart(owner="works"))
-    town.do(case, "request_extension", WORKS, start, limit="1WD OFF")
+    town.do(case, "request_extension", WORKS, start, limit="2WD OFF")
     town.do(case, "decide_extension", dispatcher("T1"), start, approve=True)
-    assert rows(town[case])[1][:3] == ("owner resolve", "2027-01-06 17:00", False)
+    assert rows(town[case])[1][:3] == ("owner resolve", "2027-01-07 17:00", False)
     settled = recompute(town[case], "2026-12-28 11:00")
-    assert rows(settled.case)[1][:3] == ("owner resolve", "2027-01-06 17:00", True)
+    assert rows(settled.case)[1][:3] == ("owner resolve", "2027-01-07 17:00", True)
 
 
 @pytest.mark.parametrize("actor", [WORKS, dispatcher("C"), REPORTER])

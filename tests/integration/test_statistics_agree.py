@@ -67,6 +67,7 @@ def town() -> Town:
     _old_problems_again(town, chance)
     for _ in range(60):
         _merged_and_perhaps_not(town, chance)
+        _kept_by_its_unit(town, chance)
     for hours in (1, 2, 12):
         _suspended(town, hours)
     return town
@@ -89,19 +90,36 @@ def _old_problems_again(town: Town, chance: random.Random) -> None:
 
 def _merged_and_perhaps_not(town: Town, chance: random.Random) -> None:
     first, second = (town.take(filing(report(), place=IN_V11)) for _ in range(2))
-    now = T0 + timedelta(hours=chance.choice((1, 3, 5)))
-    if chance.random() < 0.5:
-        second = town.act(second, "accept", WORKS, now)
+    now = T0 + timedelta(hours=chance.choice((1, 3)))
     second = town.act(second, "attach", dispatcher("T1"), now, to_case_id=first.case_id)
+    assert second.state == "attached"
     for kind, actor, values in (
         ("detach", dispatcher("T1"), {"report_id": second.report_id}),
-        ("file_case", dispatcher("T1"), {"category": "pothole"}),
         ("accept", WORKS, {}),
+        ("start_work", WORKS, {}),
     ):
-        now += timedelta(hours=chance.choice((0, 1, 6)))
-        town.act(first if kind == "detach" else second, kind, actor, now, **values)
         if chance.random() < 0.3:
             return
+        now += timedelta(hours=chance.choice((0, 1, 6)))
+        town.act(first if kind == "detach" else second, kind, actor, now, **values)
+
+
+def _kept_by_its_unit(town: Town, chance: random.Random) -> None:
+    """Under another hub its limit goes on; then something sets that limit again, or somebody accepts."""
+    case = town.take(filing(report(), place=IN_V11))
+    case = town.act(
+        case, "reassign", dispatcher("T1"), T0 + timedelta(hours=1), owner="works", hub_code="V12"
+    )
+    assert (case.hub_code, case.owner) == ("V12", "works")
+    for kind, values in (
+        ("raise_priority", {"reason": "child"}),
+        ("set_category", {"category": "ads"}),
+        ("force_assign", {"owner": "works", "hub_code": "V11"}),
+        ("force_assign", {"owner": "works", "hub_code": "T1"}),
+        ("accept", {}),
+    ):
+        if chance.random() < 0.5:
+            town.act(case, kind, dispatcher("C"), T0 + timedelta(hours=2), **values)
 
 
 def _suspended(town: Town, hours: float) -> None:

@@ -32,7 +32,8 @@ SELECT id, id, '1', 3, 1, 'accepted', 'fast', 'pothole', 'P3', 'T1', 2, 'works',
     1, 0, at, false, '{}', at, at, 1, at, id FROM made;
 INSERT INTO events
 SELECT id, seq, (ARRAY['CaseFiled', 'CaseDispatched', 'CaseAccepted'])[seq], at, 'a', id, 1, 1,
-    '{"category": "pothole", "hub_code": "T1", "level": 2, "owner": "works", "owner_hub_code": "T1"}'
+    '{"category": "pothole", "hub_code": "T1", "level": 2, "owner": "works", "owner_hub_code": "T1",
+      "dues": [{"clock": "owner", "stage": "accept"}, {"clock": "owner", "stage": "resolve"}]}'
 FROM made, generate_series(1, 3) seq;
 INSERT INTO deadlines
 SELECT id, 'owner', stage, 2, '4h', at, at + interval '4 hours', false, 'due', NULL,

@@ -54,6 +54,8 @@ CROSS JOIN LATERAL (
     FROM events e
     WHERE e.case_id = d.case_id AND e.seq <= d.set_seq
       AND e.type IN ('CaseDispatched', 'ReturnApproved', 'CaseReassigned', 'CaseReopened')
+      -- Where its unit kept it, under another hub or forced a second time, that unit's limit went on.
+      AND e.payload -> 'dues' @> '[{"clock": "owner", "stage": "accept"}]'
     ORDER BY e.seq DESC LIMIT 1
 ) given
 WHERE d.clock = 'owner' AND d.stage = 'accept'
@@ -172,10 +174,10 @@ LEFT JOIN LATERAL (
     ORDER BY e.seq DESC LIMIT 1
 ) said ON true
 WHERE d.clock = 'owner' AND d.stage = 'resolve'
-  AND NOT (c.state IN ('attached', 'redirected', 'declined', 'withdrawn', 'triaging', 'need_info') AND c.cycle = s.cycle)
+  AND NOT (c.state IN ('attached', 'redirected', 'declined', 'withdrawn') AND c.cycle = s.cycle)
   AND f.given_at IS NOT NULL
-  -- Still a due. One whose place another has taken is closed and was not met; so is that of a case that was merged and
-  -- taken apart again: it has none until it is dispatched anew. And so is the last of a cycle that ended without an answer.
+  -- Still a due: one whose place another has taken is closed and was not met. And so is the last of a cycle that
+  -- ended without an answer.
   AND (d.closed_at IS NULL OR d.met_at IS NOT NULL OR (f.no_response AND NOT EXISTS (
        SELECT FROM deadlines l
        WHERE l.case_id = d.case_id AND l.clock = 'owner' AND l.stage = 'resolve' AND l.set_seq > d.set_seq
