@@ -171,7 +171,7 @@ async def _refusal(outcome: Outcome, case_id: str, board: Parts, actor: Actor) -
 async def _outcome_body(outcome: Outcome, board: Parts, actor: Actor) -> dict[str, Any]:
     body: dict[str, Any] = {"command_id": outcome.command_id, "outcome": outcome.outcome}
     if outcome.code is not None:
-        body["code"] = outcome.code
+        body |= {"code": outcome.code, "detail": outcome.detail or ""}
     body["events"] = await readable_events(outcome.events, actor, board)
     return body
 

@@ -316,7 +316,7 @@ async def test_a_refusal_is_told_as_it_was_decided(
     else:
         assert "case" not in body
     asked = (await client.get(f"/v1/commands/{command.command_id}")).json()
-    assert (asked["outcome"], asked["code"]) == ("refused", code)
+    assert (asked["outcome"], asked["code"], asked["detail"]) == ("refused", code, "because")
 
 
 async def test_without_an_outcome_in_time_the_answer_says_where_to_ask(desk: Desk) -> None:

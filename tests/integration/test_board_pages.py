@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterable
@@ -27,6 +28,8 @@ SOURCE: Final = "\n".join(MODULES.values())
 TEXTS: Final[dict[str, dict[str, str]]] = json.loads((STATIC / "texts.json").read_text("utf-8"))
 WAITED_FOR: Final = (TRIAGE, INFO, DECISION, SUSPENSION)
 LANGUAGES: Final = ("zh", "en")
+# Words of the domain's refusals, each the key of what the page says for it.
+REASONS: Final = {key.removeprefix("because.") for key in TEXTS["zh"] if key.startswith("because.")}
 
 
 @cache
@@ -78,6 +81,7 @@ KINDS: Final[dict[str, Iterable[str]]] = {
         "stale", "not_allowed", "forbidden", "verifier_is_handler", "invalid", "not_found", "not_confirmed",
         "unavailable", "foreign_origin", "not_signed_in", "nobody",
     ),
+    "because": REASONS,
 }  # fmt: skip
 
 
@@ -125,6 +129,19 @@ def test_no_text_lies_unused() -> None:
     put_together = {f"{kind}.{code}" for kind, codes in KINDS.items() for code in codes}
     unused = [key for key in TEXTS["zh"] if key not in put_together and f"'{key}'" not in SOURCE]
     assert unused == []
+
+
+def test_the_domain_still_says_what_a_reason_is_known_by() -> None:
+    """Each in one sentence of it, and no sentence is known by two."""
+    said = {
+        node.value
+        for path in (PROJECT / "services/domain").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    found = {words: [one for one in said if words in one] for words in REASONS}
+    assert {words: len(sentences) for words, sentences in found.items()} == dict.fromkeys(REASONS, 1)
+    assert len({sentences[0] for sentences in found.values()}) == len(REASONS) > 0
 
 
 def test_every_state_has_an_icon_and_a_colour() -> None:

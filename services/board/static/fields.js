@@ -1,5 +1,5 @@
 // What is filled in for each command, and how the filled-in form becomes its fields.
-import { city, h, isBelow, limitWords, reasonName, shared, stageName, t, unitName, worded } from './page.js'
+import { city, h, isBelow, limitWords, now, reasonName, shared, stageName, t, unitName, worded } from './page.js'
 
 const field = (name, input) => h('label', null, t(`field.${name}`), input)
 const words = (name, required) => field(name, h('textarea', { name, required, maxLength: 2000, rows: 3 }))
@@ -52,10 +52,17 @@ function rows(title, make) {
   return [list, h('button', { type: 'button', onclick: () => add().querySelector('select').focus() }, t('add'))]
 }
 
-const decision = (it, more = []) => [
+const decision = (it, more = [], answers = ['true', 'false']) => [
   asked(t(`request.${it.request.kind}`), ' ', it.request.owner && unitName(it.request.owner), it.request.clause,
     limitWords(it.request.limit), it.request.reason && t(`suspension.${it.request.reason}`)),
-  choice('approve', worded('approve', ['true', 'false'])), more, words('note', false)]
+  choice('approve', worded('approve', answers)), more, words('note', false)]
+
+/** No longer a way to keep the owner's due once it has passed: the domain grants it no more. */
+function extension(it) {
+  const due = it.dues.find((one) => one.clock === 'owner' && one.stage === 'resolve' && !one.met_at && !one.closed_at)
+  const passed = !due || now() >= new Date(due.due_at)
+  return passed ? decision(it, h('p', { className: 'soft' }, t('extension.passed')), ['false']) : decision(it)
+}
 
 const assign = (it) => [seat(it), words('reason', true)]
 const categories = (it) => {
@@ -76,7 +83,7 @@ export const FORMS = {
   detach: (it) => [choice('report_id', it.attached.map((one, i) => [one.report_id, t('report.nth', { n: i + 2 })]))],
   request_return: (it) => [seat(it, { optional: true }), line('clause', { maxLength: 200 }), words('reason', true)],
   decide_return: (it) => decision(it, it.request.owner ? [] : seat(it)),
-  decide_extension: (it) => decision(it),
+  decide_extension: extension,
   decide_suspension: (it) => decision(it),
   reassign: assign,
   force_assign: assign,

@@ -1,5 +1,5 @@
 // Commands: which may be given now, the form of each, sending it so that it arrives once, and the answer in words.
-import { $, call, h, newKey, shared, t } from './page.js'
+import { $, because, call, h, newKey, shared, t } from './page.js'
 import { FORMS, filledIn, openStages } from './fields.js'
 
 // The likeliest first: a request that waits, then the next step of the work, then what is seldom done.
@@ -118,9 +118,8 @@ async function send(caseId, command, form, key) {
   }
   if (answer.status === 200) return ['good', t('done', { what: t(`do.${command.type}`) })]
   if (answer.status === 202) return ['wait', t('pending')]
-  const code = answer.body?.code ?? 'nobody'
-  const known = t(`refused.${code}`)
-  const said = known === `refused.${code}` ? (answer.body?.detail ?? code) : known
-  const fields = (answer.body?.errors ?? []).map((one) => `${one.field}: ${one.message}`).join('; ')
-  return [code === 'stale' || code === 'not_allowed' ? 'refused' : 'bad', code === 'invalid' ? `${said} ${fields}` : said]
+  const { code = 'nobody', detail = '', errors = [] } = answer.body ?? {}
+  const why = errors.length ? errors.map((one) => because(one.message, one.field)).join('; ') : because(detail)
+  const said = t(`refused.${code}`, { why })
+  return [code === 'stale' || code === 'not_allowed' ? 'refused' : 'bad', said === `refused.${code}` ? detail || code : said]
 }

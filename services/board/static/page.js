@@ -10,6 +10,12 @@ export const t = (key, values = {}) => (texts[shared.lang]?.[key] ?? key)
   .replace(/\{(\w+)\|([^|}]*)\|([^|}]*)\}/g, (_, name, one, many) => +values[name] === 1 ? one : many)
   .replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '')
 
+/** Why the domain says no, which it says in English: by some of its words in a text of ours, or as it came. */
+export function because(detail, field) {
+  const key = Object.keys(texts[shared.lang]).find((one) => one.startsWith('because.') && detail.includes(one.slice(8)))
+  return key ? t(key) : t('because', { detail: field ? `${field}: ${detail}` : detail })
+}
+
 export const $ = (id) => document.getElementById(id)
 
 /** An element: properties, attributes (with a hyphen, or that are no property) and children; null is left out. */
