@@ -11,6 +11,7 @@ from services.domain.case import ENDED
 from services.domain.city import City
 from services.domain.limits import Limit
 from services.intake.story import is_withdrawn
+from services.intake.voices import allowed_words
 from services.intake.words import WORDS, moment
 
 _CLAIMED: Final = ("resolved", "verifying")
@@ -45,7 +46,8 @@ def _reason(
         again = _ends(case.side.urged_at, policy.urge_every, city)
         return ("urge", _whole_minute(again)) if again is not None and again > now else ("other", None)
     if word == "rate" and case.state == "verifying":
-        return "rate.verifying", None
+        may = "rate" in allowed_words(case, report.report_id, city, now)
+        return "rate.verifying" if may else "rate.late", None
     if word in ("rate", "not_fixed", "urge", "withdraw") and ended:
         return f"{word}.ended", None
     if word in ("supply_info", "withdraw") or (word in ("rate", "not_fixed") and case.state not in _CLAIMED):

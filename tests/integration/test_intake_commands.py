@@ -19,6 +19,7 @@ import pytest_asyncio
 from services.domain import ids
 from services.domain.messages import (
     AcceptCase,
+    AttachCase,
     DeclineReport,
     RequestInfo,
     StartWork,
@@ -233,6 +234,35 @@ async def test_what_is_not_fixed_goes_back_to_work_with_the_reason(town: Town) -
     assert await _words(town, answer.json()["command_id"]) == "还有半边没修"
     status = await reporter.status()
     assert (status["status"], status["status_text"]) == ("in_progress", "没有通过核实，越溪街道重新处理")
+
+
+async def test_who_joined_when_the_work_was_in_hand_is_told_why_others_confirm_it(town: Town) -> None:
+    first, late = await town.reports(), await town.reports()
+    await first.staff(AcceptCase())
+    await late.staff(AttachCase(to_case_id=first.case_id))
+    for payload in (StartWork(), SubmitResolution(outcome="fixed")):
+        await first.staff(payload)
+    assert (await late.status())["allowed"] == ["not_fixed", "urge"]
+    zh = "您反映时，这个问题已经在处理了，所以修没修好要由别人来确认。如果没修好，请告诉我们哪里还没好。"
+    en = (
+        "The work was already under way when your report came, so others have to confirm that it is fixed."
+        " If it is not fixed, tell us what is still wrong."
+    )
+    for language, words in (("zh-CN", zh), ("en-GB", en)):
+        answer = await town.http.post(
+            f"{late.url}/commands",
+            json={"type": "rate", "resolved": "yes"},
+            headers={"Accept-Language": language},
+        )
+        refused = problem(answer, 409)
+        assert (refused["code"], refused["detail"]) == ("not_allowed", words)
+    page = await late.fills("rate", resolved="yes")
+    assert page.status_code == 409
+    assert f"没有发出：{zh}" in page.text
+    # What it is told to do instead, it may do; and who was there first still confirms.
+    half = problem(await late.says("rate", resolved="partly"), 409)
+    assert half["detail"] == WORDS["zh"]["refused.rate.verifying"]
+    assert await late.done("not_fixed", reason="还有半边没修") == ["VerificationFailed"]
 
 
 async def test_what_was_closed_and_is_still_there_is_opened_again(town: Town) -> None:
