@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -242,14 +243,17 @@ async def test_a_migration_that_was_edited_is_named(postgres_url: str) -> None:
     assert "0001_book.sql was edited" in answer
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(5, "+5.0 s"), (-90, "-90.0 s")])
-async def test_a_clock_that_is_off_is_told_by_how_much(book_url: str, seconds: int, told: str) -> None:
+@pytest.mark.parametrize("seconds", [5, -90])
+async def test_a_clock_that_is_off_is_told_by_how_much(book_url: str, seconds: int) -> None:
     answer = await said(book_url, SkewedClock(timedelta(seconds=seconds)))
-    assert answer == f"this clock is {told} off the database's"
+    told = re.fullmatch(r"this clock is ([+-]\d+\.\d) s off the database's", answer or "")
+    assert told is not None, answer
+    # the database's time is read a moment after this clock's
+    assert seconds - 1 <= float(told[1]) <= seconds
 
 
 async def test_half_a_second_is_no_skew(book_url: str) -> None:
-    assert await said(book_url, SkewedClock(timedelta(seconds=-0.5))) is None
+    assert await said(book_url, SkewedClock(timedelta(seconds=0.5))) is None
 
 
 async def test_a_clock_moved_for_all_is_no_skew(
