@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from services.adapters import codec, metrics
 from services.adapters.clock import Clock
@@ -89,6 +90,16 @@ async def sessions(db: Database, room: str) -> int:
         room,
     )
     return count
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def _nobody_works_yet(db: Database) -> None:
+    """The server notices a moment later that the timekeeper of the test before has gone."""
+
+    async def gone() -> bool:
+        return not await sessions(db, "timekeeper") and not await sessions(db, "slot")
+
+    await wait_for(gone, "the timekeeper of the test before is gone")
 
 
 async def test_a_due_step_becomes_an_ordinary_command_of_the_system(book_url: str, db: Database) -> None:
