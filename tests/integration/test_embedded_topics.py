@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,11 @@ def test_making_twice_changes_nothing_and_a_setting_that_differs_is_put_right(br
     assert kafka_admin.create_topics(broker, [topic("twice")]) == []
     assert kafka_admin.create_topics(broker, [topic("twice", **{"segment.ms": "30000"})]) == []
     with kafka_admin.open_admin(broker) as admin:
-        assert settings_of(admin, "twice")["segment.ms"] == "30000"
+        # the controller has said yes; the broker reads of it a moment later
+        deadline = time.monotonic() + 10
+        while settings_of(admin, "twice")["segment.ms"] != "30000":
+            assert time.monotonic() < deadline, "the setting was not put right"
+            time.sleep(0.05)
         assert settings_of(admin, "twice")["retention.ms"] == "60000"
 
 
