@@ -14,9 +14,9 @@ from tests.browser.conftest import OpenPhone, OpenVisit
 from tests.browser.judged import judge
 from tests.browser.phone import Phone
 from tests.browser.street_photos import manhole
-from tests.browser.visit import LOOKS, POSITION, Look
+from tests.browser.visit import LOOKS, POSITION, SECONDS, Look
 from tests.harness.doors import Desk
-from tests.harness.stack import Stack
+from tests.harness.stack import Stack, until
 from tests.journey.wuzhong import DISTRICT
 
 # Where the telephones of this ring stand.
@@ -136,6 +136,7 @@ async def test_in_danger_the_telephone_is_offered_first_and_the_report_is_still_
     one.page.on("filechooser", lambda chooser: choosers.append(chooser))
     await one.tap(one.tile("老人/安全"))
     calls = one.page.locator("a[href^='tel:']:visible")
+    await expect(calls).to_have_count(3)
     assert [await call.get_attribute("href") for call in await calls.all()] == [
         *("tel:119", "tel:120", "tel:110"),
     ]
@@ -147,7 +148,11 @@ async def test_in_danger_the_telephone_is_offered_first_and_the_report_is_still_
     # Here, too, before anything else.
     await expect(one.page.get_by_role("link", name="拨打 119 火警")).to_be_visible()
     async with Desk(stack.url("board"), DISTRICT) as district:
-        assert len(await district.queue(category="fire_smoke")) == 1
+
+        async def filed() -> bool:
+            return len(await district.queue(category="fire_smoke")) == 1
+
+        await until(filed, SECONDS, "the fire is in the district's queue")
 
 
 async def test_without_a_position_a_community_is_chosen(phone: OpenPhone, stack: Stack) -> None:
@@ -274,9 +279,17 @@ async def test_without_a_network_nothing_is_lost_and_nothing_is_sent_twice(
     await page.clock.run_for(5_000)
     await _title(page, "收到了")
     async with Desk(stack.url("board"), "320506003004") as community:
-        cases = await community.queue(category="elder_welfare")
-        told = [await _reports(community, case["case_id"]) for case in cases]
-        assert [r["text"] for reports in told for r in reports].count("三号楼老人两天没有出门") == 1
+
+        async def told() -> int:
+            cases = await community.queue(category="elder_welfare")
+            reports = [await _reports(community, case["case_id"]) for case in cases]
+            return [one["text"] for of in reports for one in of].count("三号楼老人两天没有出门")
+
+        async def filed() -> bool:
+            return await told() > 0
+
+        await until(filed, SECONDS, "the report is in the book")
+        assert await told() == 1
 
 
 async def test_who_rides_is_told_to_stop_first(phone: OpenPhone) -> None:
