@@ -24,6 +24,7 @@ from services.board.active_city import ActiveCity
 from services.board.nudges import QUEUE_LIMIT, RESYNC, Nudges, Viewer
 from services.domain import events, ids
 from services.domain.messages import Actor
+from tests.console_run import free_ports
 from tests.integration.board_desk import (
     COMMUNITY,
     DISTRICT,
@@ -332,7 +333,7 @@ async def test_accept_to_visible_is_measured_once_per_case(desk: Desk) -> None:
 async def test_an_open_line_does_not_hold_up_the_end_of_the_process(
     desk: Desk, broker: str, tmp_path: Path
 ) -> None:
-    port = 20_000 + os.getpid() % 9_000
+    (port,) = free_ports(1)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
