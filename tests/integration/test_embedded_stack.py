@@ -33,13 +33,15 @@ async def test_what_was_written_is_there_after_a_stop_and_a_start_on_other_ports
     send(first, b"before")
     pids = [entry["pid"] for entry in first.running().values()]
 
+    before = first.known()
     assert first.stop() == 0
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert first.running() == {}
     assert not (first.folder / "secrets" / "environment.json").exists()
 
     second = run_console(*SERVERS, folder=first.folder).start().wait_ready()
-    assert second.known()["KAFKA_BOOTSTRAP"] != first.environment["KAFKA_PORT"]
+    assert second.known()["KAFKA_BOOTSTRAP"] != before["KAFKA_BOOTSTRAP"]
+    assert second.known()["DATABASE_URL"] != before["DATABASE_URL"]
     assert await notes(second) == ["before"]
     assert received(second) == [b"before"]
     assert "made case-commands" not in second.output
