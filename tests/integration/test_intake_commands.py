@@ -370,7 +370,7 @@ async def test_while_nobody_decides_the_answer_is_where_to_ask(town: Town, stack
     with _frozen(pid):
         begun = time.monotonic()
         answer = await reporter.says("urge")
-        assert 2 < time.monotonic() - begun < 4
+        assert 2 < time.monotonic() - begun < 8
         assert answer.status_code == 202, answer.text
         told = answer.json()
         assert told["outcome_url"] == f"{reporter.url}/commands/{told['command_id']}"

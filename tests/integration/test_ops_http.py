@@ -52,7 +52,7 @@ async def test_serve_ops_answers_with_what_fails_and_closes() -> None:
             "slow": "no answer within 1 s",
             "broken": "ConnectionError: no line",
         }
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 4
         metrics = await http.get("/metrics")
         assert metrics.headers["content-type"].startswith("text/plain")
         assert 'pioneer_build_info{room="timekeeper"' in metrics.text
