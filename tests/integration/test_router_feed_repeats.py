@@ -70,6 +70,7 @@ async def test_duplicates_of_the_feed_are_attached_or_suggested_and_nothing_else
     for event in events:
         if event.type == "DuplicatesSuggested":
             suggested[event.case_id] |= {one.case_id for one in event.payload.candidates}
+    assert attached
     for report_id, case_id in attached.items():
         assert problem[report_id] == of_case[case_id]
     repeats = [i for i, n in problem.items() if i != ids.report_id(SECRET, "feed", str(n))]
