@@ -46,13 +46,15 @@ class DatabaseHealth:
                 self._schema_checked = True
             asked_at = self._clock.now()
             database_now: datetime = await self._conn.fetchval(SQL["database_now"])
+            answered_at = self._clock.now()
             lasts_until: datetime = await self._conn.fetchval(SQL["partitions_last_until"])
         except (*LOST, asyncpg.PostgresError) as error:
             await self.close()
             return describe(error)
         except MigrationError as error:
             return str(error)
-        skew = asked_at - (database_now + self._clock.offset)
+        # The database read its clock between the two.
+        skew = asked_at + (answered_at - asked_at) / 2 - (database_now + self._clock.offset)
         metrics.clock_skew_seconds.set(skew.total_seconds())
         if abs(skew) > MOST_SKEW:
             return f"this clock is {skew.total_seconds():+.1f} s off the database's"
