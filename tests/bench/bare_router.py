@@ -21,6 +21,7 @@ from aiokafka.partitioner import murmur2
 
 from services.adapters import codec, rows
 from services.adapters.book import _SESSION, SQL
+from services.adapters.duplicate_rows import SIGHTINGS
 from tests.bench.templates import Template, templates
 
 BATCH: Final = 500
@@ -73,6 +74,8 @@ class BareRouter:
             await self._copy("reports", rows.REPORTS, [t.report_row(k, c) for t, k, c in named])
             contents = [t.content_row(k) for t, k, _ in named]
             await self._copy("report_contents", rows.REPORT_CONTENTS, contents, schema="private")
+            sightings = [t.sighting_row(k, c) for t, k, c in named]
+            await self._copy("sightings", SIGHTINGS, sightings, schema="private")
             if self._locks:
                 await conn.execute(SQL["raise_progress"], topics, numbers, nexts)
         return case_ids

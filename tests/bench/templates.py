@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.adapters import codec, rows
+from services.adapters.duplicate_rows import band_of
 from services.adapters.seal import SealKeys
 from services.domain.filing import file_report
 from services.domain.messages import Outcome
@@ -60,7 +61,13 @@ class Template:
         outcome_row = rows.outcome_row(outcome)
         self._outcome = outcome_row[2:6], _Text(outcome_row[6].encode(), *sample), outcome_row[7]
         self._content = content_row(_REPORT, content, point)[1:]
-        self._report = report.channel, report.category, report.hub_code, report.visibility, None, now, ()
+        about = report.channel, report.category, report.hub_code, report.visibility
+        self._report = *about, None, now, (), False
+        lon, lat = point
+        self._sighting = (
+            band_of(lat), report.category or "", lon, lat, 10.0, now, report.category, None, None, True,
+            content.text,
+        )  # fmt: skip
         written = [
             *((codec.CASE_EVENTS, codec.event_record(event)) for event in settled.events),
             (codec.COMMAND_OUTCOMES, codec.outcome_record(outcome)),
@@ -93,6 +100,9 @@ class Template:
 
     def content_row(self, report_id: str) -> tuple[Any, ...]:
         return (report_id, *self._content)
+
+    def sighting_row(self, report_id: str, case_id: str) -> tuple[Any, ...]:
+        return (case_id, report_id, *self._sighting)
 
     def records(self, report_id: str, case_id: str) -> list[tuple[str, bytes, codec.Headers]]:
         ids = report_id.encode(), case_id.encode()
