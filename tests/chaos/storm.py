@@ -29,7 +29,7 @@ POSTS_PER_SECOND = 60.0
 COMMANDS_PER_SECOND = 25.0
 ENOUGH_REPORTS = 2_000
 ENOUGH_DUES = 200
-BACK_SECONDS = 15.0
+BACK_SECONDS = 30.0
 # kafka-python shows where it stood when the broker hung up; asyncpg forgets who waits for a COPY cut short.
 EXPECTED_IN_LOGS = ("kafka.net.transport", "ConnectionDoesNotExistError")
 _SHOWN = 8
@@ -94,7 +94,7 @@ class Storm:
             load.slow_limits = False  # so that the last ladders do not end long after the last kill
             await killer.carry_out(plan[half:])
             await asyncio.to_thread(_poison, stack)
-            await until(lambda: ledger.count("report", "ok") >= ENOUGH_REPORTS, 90, "reports enough")
+            await until(lambda: ledger.count("report", "ok") >= ENOUGH_REPORTS, 180, "reports enough")
             await load.finish(30)
             assert not load.failed(), load.failed()
         finally:
@@ -102,7 +102,7 @@ class Storm:
         self.say(f"{time.monotonic() - started:.0f} s of load: {ledger.summary()}")
         for kill in killer.kills:
             self.say(str(kill))
-        self.say(await at_rest(stack, drain_s=60, ladder_s=60))
+        self.say(await at_rest(stack, drain_s=120, ladder_s=120))
         seen = await see(stack)
         self.say(f"{seen.summary()}; steps {dict(steps_passed(seen))}")
         self._judge(seen, ledger, killer.kills, stack)

@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.storm import Storm
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("seed", "workers"),
     [
