@@ -86,6 +86,8 @@ class Side:
     parent_case_id: str | None = None
     recurrence_of: str | None = None
     attached_to: str | None = None
+    ran: tuple[tuple[Clock, str, int], ...] = ()
+    """Keys of the rows that ran when it was attached."""
     attached: tuple[AttachedReport, ...] = ()
     gone: tuple[str, ...] = ()
     suggested: tuple[Likeness, ...] = ()
@@ -96,6 +98,8 @@ class Side:
     assignments: int = 1
     forced: bool = False
     past_hands: tuple[str, ...] = ()
+    late_reports: tuple[str, ...] = ()
+    """That joined while somebody had it in hand, in a cycle before: they confirm nothing."""
     in_hand_since: datetime | None = None
     put_off_by_parts: bool = False
     raised_for_many: bool = False
@@ -181,6 +185,17 @@ class Case:
     @property
     def open_parts(self) -> tuple[Part, ...]:
         return tuple(part for part in self.side.parts if part.required and part.state not in ENDED)
+
+    def joined_in_hand(self, until: datetime | None = None) -> tuple[str, ...]:
+        """Reports that joined in this cycle once somebody had taken it in hand, until then or to this day."""
+        since = self.side.in_hand_since or self.accepted_at or self.resolved_at
+        if since is None:
+            return ()
+        return tuple(
+            one.report_id
+            for one in self.side.attached
+            if one.added_at is not None and one.added_at >= since and (until is None or one.added_at <= until)
+        )
 
     def fixed_by_parts(self, row: Deadline) -> bool:
         """Its parts put this due off: no limit tells it any more, an extension then went on from there."""

@@ -355,8 +355,11 @@ class ChildChanged:
 
 @value
 class ChildResolved:
+    """`hands`: who had the part in hand, and so had one in the whole."""
+
     part: Part
     outcome: str | None
+    hands: tuple[str, ...] = ()
 
 
 @value

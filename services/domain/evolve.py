@@ -149,7 +149,7 @@ def _appealed(case: Case, event: Event, body: e.DeclineAppealed) -> Changes:
 
 def _detached(case: Case, event: Event, body: e.ReportDetached) -> Changes:
     gone = tuple(one for one in case.side.gone if one != body.report_id)
-    side = replace(case.side, triage="detached", attached_to=None, gone=gone)
+    side = replace(case.side, triage="detached", attached_to=None, ran=(), gone=gone, paused_at=None)
     again = deadlines.reopened(case, event, body.reopened)
     return {"side": side, "report_count": 1, **_assigned(again, event, body)}
 
@@ -157,7 +157,7 @@ def _detached(case: Case, event: Event, body: e.ReportDetached) -> Changes:
 def _stands_again(case: Case, event: Event, body: e.CaseDetached) -> Changes:
     gone = tuple(one for one in case.side.gone if one != body.report_id)
     return {
-        "side": replace(case.side, attached_to=None, gone=gone),
+        "side": replace(case.side, attached_to=None, ran=(), gone=gone),
         "report_count": 1,
         "deadlines": deadlines.reopened(case, event, body.reopened).deadlines,
     }
@@ -165,7 +165,8 @@ def _stands_again(case: Case, event: Event, body: e.CaseDetached) -> Changes:
 
 def _attached(case: Case, event: Event, body: e.ReportAttached) -> Changes:
     gone = (*case.side.gone, *case.reports)
-    side = replace(case.side, attached_to=body.to_case_id, gone=gone, suggested=())
+    ran = tuple(sorted(d.key for d in case.deadlines if d.open))
+    side = replace(case.side, attached_to=body.to_case_id, ran=ran, gone=gone, suggested=())
     return {"side": side, "report_count": 0}
 
 
@@ -358,7 +359,10 @@ def _decomposed(case: Case, event: Event, body: e.CaseDecomposed) -> Changes:
 
 def _child(case: Case, event: Event, body: e.ChildChanged | e.ChildResolved) -> Changes:
     parts = tuple(body.part if one.case_id == body.part.case_id else one for one in case.side.parts)
-    return {"side": replace(case.side, parts=parts)}
+    hands = case.side.past_hands
+    if isinstance(body, e.ChildResolved):
+        hands = (*hands, *(one for one in body.hands if one not in hands))
+    return {"side": replace(case.side, parts=parts, past_hands=hands)}
 
 
 def _joint(case: Case, event: Event, body: e.JointRequested) -> Changes:
@@ -422,6 +426,7 @@ def _reopened(case: Case, event: Event, body: e.CaseReopened) -> Changes:
         suspended_for=(),
         past_hands=(),
         in_hand_since=None,
+        late_reports=(*case.side.late_reports, *case.joined_in_hand(case.closed_at)),
         put_off_by_parts=False,
     )
     return {

@@ -51,7 +51,8 @@ def _waited(case: Case, body: events.WaitEnded, now: datetime, city: City) -> It
         reason = city.policy.declines.get(NO_RESPONSE)
         yield events.ReportDeclined(reason=NO_RESPONSE, channel=reason.channel if reason else None)
     elif body.stage == SUSPENSION and case.state == "suspended":
-        if case.side.suspension == WAITING_FOR_REPORTER and case.reports and not case.open_parts:
+        waited = case.side.suspension == WAITING_FOR_REPORTER and not _joined_since(case, case.side.paused_at)
+        if waited and case.reports and not case.open_parts:
             yield events.NoResponseClosed(dues=archive_due(case, city, now))
         else:
             stood = (d for d in case.deadlines if d.open and d.clock == "owner" and d.step is not None)
@@ -64,6 +65,12 @@ def _waited(case: Case, body: events.WaitEnded, now: datetime, city: City) -> It
             )
     else:
         yield events.CaseSupervised(to_level=max(1, case.level - 1), reason="undecided")
+
+
+def _joined_since(case: Case, since: datetime | None) -> bool:
+    """Whoever joined meanwhile was asked nothing."""
+    came = (one.added_at for one in case.side.attached)
+    return any(since is not None and at is not None and at >= since for at in came)
 
 
 def _escalated(case: Case, body: events.CaseEscalated, now: datetime, city: City) -> Iterator[Any]:
@@ -135,21 +142,23 @@ def child_events(
         owner_hub_code=child.owner_hub_code,
     )
     if child.state in ENDED and known.state not in ENDED:
-        yield On(parent.case_id, events.ChildResolved(part=part, outcome=child.outcome))
-        yield from _next_part(parent, child, cases, now, city)
+        hands = tuple(one for one in (*child.side.past_hands, child.handler_ref) if one is not None)
+        yield On(parent.case_id, events.ChildResolved(part=part, outcome=child.outcome, hands=hands))
+        yield from _next_parts(parent, child, cases, now, city)
     else:
         yield On(parent.case_id, events.ChildChanged(part=part))
 
 
-def _next_part(
+def _next_parts(
     parent: Case, ended: Case, cases: Mapping[str, Case], now: datetime, city: City
 ) -> Iterator[On]:
-    """The first part that is not over begins if it waited for those before it; the optional hold up none."""
-    there = (p for p in parent.side.parts if p.case_id != ended.case_id and p.state not in ENDED)
-    left = (p for p in there if p.required or p.state == "filed")
-    after = next(left, None)
-    if after is not None and after.state == "filed":
-        yield On(after.case_id, begin_part(cases[after.case_id], now=now, city=city))
+    """What waits begins once nothing before it is open; what must be done, once nothing such is."""
+    before: list[Part] = []
+    for part in parent.side.parts:
+        if part.state == "filed" and not any(one.required or not part.required for one in before):
+            yield On(part.case_id, begin_part(cases[part.case_id], now=now, city=city))
+        if part.case_id != ended.case_id and part.state not in ENDED:
+            before.append(part)
 
 
 def begin_part(part: Case, *, now: datetime, city: City) -> events.CaseDispatched:

@@ -69,9 +69,7 @@ def _no_open_parts(case: Case, actor: Actor, city: City) -> str | None:
 def _verify_pass(case: Case, actor: Actor, city: City) -> str | None:
     """Else whoever has the case in hand sends a report like it, and confirms the claim with that."""
     report_id = actor.ref.removeprefix("report:")
-    came = next((one.added_at for one in case.side.attached if one.report_id == report_id), None)
-    in_hand_since = case.side.in_hand_since or case.accepted_at or case.resolved_at
-    late = came is not None and in_hand_since is not None and came >= in_hand_since
+    late = report_id in (*case.side.late_reports, *case.joined_in_hand())
     if "reporter" in actor.roles and late and report_id != case.report_id:
         return "a report that came when the case was in hand may not confirm the claim"
     return _no_open_parts(case, actor, city)
@@ -82,6 +80,8 @@ def _attach(case: Case, actor: Actor, city: City) -> str | None:
         return "a confidential case is never merged"
     if case.side.parts or case.side.parent_case_id:
         return "a case of parts, or a part of one, is not merged"
+    if case.accepted_at is not None or case.side.in_hand_since is not None:
+        return "somebody has had it in hand: it is done, not merged"
     return _nothing_asked(case) if case.reports else "no report stands with it"
 
 
@@ -98,7 +98,9 @@ def _keep_apart(case: Case, actor: Actor, city: City) -> str | None:
 
 def _detach(case: Case, actor: Actor, city: City) -> str | None:
     attached = {one.report_id for one in case.side.attached}
-    return None if attached & set(case.reports) else "no other report is attached to it"
+    if not attached & set(case.reports):
+        return "no other report is attached to it"
+    return None if len(case.reports) > 1 else "no other report stands with it: this one's case it is now"
 
 
 def _appeal(case: Case, actor: Actor, city: City) -> str | None:

@@ -122,23 +122,21 @@ def _last_due(desk: Desk, births: list[On], parts: list[Part], *, ordered: bool)
 def _fixed(desk: Desk, last: datetime) -> tuple[DueAgain, ...]:
     """max(child due) and a margin, but no later than the citizen's due and one extension.
 
-    A due that has passed stays passed: taking a case apart mends no breach.
+    A due that has passed stays passed: taking a case apart mends no breach. Where no citizen's due bounds it,
+    as that of a part, nothing is put off.
     """
     case, city = desk.case, desk.city
-    row = case.open_deadline("owner", LAST_STAGE)
-    if row is None or clocks.is_breached(city, row):
+    row, citizen = case.open_deadline("owner", LAST_STAGE), case.open_deadline("citizen", LAST_STAGE)
+    if row is None or citizen is None or clocks.is_breached(city, row):
         return ()
     due_at, official = clocks.longer(city.policy.parts_margin, last, city)
     if case.open_parts:
         # those of before are still to be waited for
         due_at = max(due_at, row.due_at)
-    citizen = case.open_deadline("citizen", LAST_STAGE)
-    known = city.priorities.get(case.priority)
-    if citizen is not None:
-        most = citizen.due_at
-        if known is not None and known.extension is not None and not case.side.extended:
-            most, _ = clocks.longer(known.extension, most, city)
-        due_at = min(due_at, max(most, row.due_at))
+    known, most = city.priorities.get(case.priority), citizen.due_at
+    if known is not None and known.extension is not None and not case.side.extended:
+        most, _ = clocks.longer(known.extension, most, city)
+    due_at = min(due_at, max(most, row.due_at))
     original = row.original_due_at or row.due_at
     return (anew(row, desk, due_at, official=official, extended_by=None, original_due_at=original),)
 

@@ -84,9 +84,9 @@ def _reassigned(desk: Desk, *, forced: bool) -> tuple[Any, ...]:
     case = desk.case
     seat = seat_for(desk, desk.wanted.owner, desk.wanted.hub_code)
     dues = handed_over(desk)
-    if not forced:
-        _is_another(desk, seat)
     same_unit = _same_unit(case, seat)
+    if not forced or (case.side.forced and case.accepted_at is not None):
+        _is_another(desk, seat)
     if same_unit and (not forced or case.side.forced):
         # under another hub, or by force a second time: what runs for this owner runs on
         dues = tuple(due for due in dues if case.open_deadline(due.clock, due.stage) is None)
@@ -104,6 +104,10 @@ def _reassigned(desk: Desk, *, forced: bool) -> tuple[Any, ...]:
 def _is_another(desk: Desk, seat: Seat) -> None:
     """Else the present owner would be given a fresh accept limit again and again."""
     case = desk.case
+    if _same_unit(case, seat) and case.side.request is not None:
+        raise NotAllowed("invalid", f"wants to {case.side.request.kind} it: decide that first", "owner")
+    if _same_unit(case, seat) and case.accepted_at is not None:
+        raise NotAllowed("invalid", "has accepted it already: name another unit", "owner")
     if _same_unit(case, seat) and seat.hub_code == case.hub_code:
         raise NotAllowed(
             "invalid",

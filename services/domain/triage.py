@@ -17,6 +17,7 @@ from services.domain.deciding import (
     TRIAGE,
     Desk,
     On,
+    Seat,
     above,
     carried,
     desk_of,
@@ -99,6 +100,8 @@ def attach(desk: Desk) -> tuple[Any, ...]:
         )
     _check_lead(case, target, desk)
     likeness = _likeness(case, target.case_id)
+    # a report that had joined this one goes back to its own
+    homes = {one.report_id: one.from_case_id for one in case.side.attached}
     sooner = _sooner(case, target, desk)
     return (
         events.ReportAttached(to_case_id=target.case_id),
@@ -107,7 +110,7 @@ def attach(desk: Desk) -> tuple[Any, ...]:
                 target.case_id,
                 events.ReportAdded(
                     report_id=report_id,
-                    from_case_id=case.case_id,
+                    from_case_id=homes.get(report_id) or case.case_id,
                     score=likeness.score if likeness else None,
                     distance_m=likeness.distance_m if likeness else None,
                     dues=() if index else sooner,
@@ -127,11 +130,18 @@ def _check_lead(case: Case, target: Case, desk: Desk) -> None:
     since = case.dispatched_at
     if since is None:
         return
-    worked_on = target.open_deadline("owner", LAST_STAGE) is not None
-    if not worked_on or target.dispatched_at is None or target.dispatched_at > since:
+    works = target.open_deadline("owner", LAST_STAGE)
+    if works is None or target.dispatched_at is None or target.dispatched_at > since:
         rule = "is not the first: the later of two joins it while somebody works on it, else both are done"
         raise NotAllowed("invalid", rule, "to_case_id")
-    for row in (d for d in case.deadlines if d.open and d.clock == "owner"):
+    mine = case.open_deadline("owner", LAST_STAGE)
+    if target.state == "suspended" or (mine is not None and works.due_at > mine.due_at):
+        rule = "has more time than this one, or stands still: both are done"
+        raise NotAllowed("invalid", rule, "to_case_id")
+    for row in case.deadlines:
+        ended = row.met_at or row.closed_at
+        if row.clock != "owner" or (ended is not None and ended < since):
+            continue
         theirs = target.last_row("owner", row.stage)
         if clocks.is_breached(city, row) and (theirs is None or not clocks.is_breached(city, theirs)):
             rule = f"was not late with its {row.stage}, and this case was, so it stands"
@@ -153,8 +163,11 @@ def _sooner(case: Case, target: Case, desk: Desk) -> tuple[events.DueAgain, ...]
     if theirs is not None and theirs.met_at is not None:
         rule = "is claimed to be done, and this one was promised sooner: wait until that is confirmed"
         raise NotAllowed("invalid", rule, "to_case_id")
-    due = replace(carried(mine), extended_by=None, original_due_at=None)
-    return (clocks.set_again(due, before=theirs, city=desk.city, priority=target.priority, now=desk.now),)
+    return (
+        clocks.set_again(
+            carried(mine), before=theirs, city=desk.city, priority=target.priority, now=desk.now
+        ),
+    )
 
 
 def keep_apart(desk: Desk) -> tuple[Any, ...]:
@@ -175,23 +188,11 @@ def detach(desk: Desk) -> tuple[Any, ...]:
     if came is None or report_id not in case.reports:
         raise NotAllowed("invalid", "no such report was attached to this case", "report_id")
     own = desk.others.get(came.from_case_id or "")
-    if own is not None and own.state == "attached" and own.dispatched_at is not None:
-        back: Any = events.CaseDetached(
-            report_id=report_id, from_case_id=case.case_id, reopened=tuple(_ran(own, desk))
-        )
-        return (events.ReportRemoved(report_id=report_id, to_case_id=own.case_id), On(own.case_id, back))
     looks = own.hub_code if own is not None else case.hub_code
     seat = desk_of(city, looks if looks in city.hubs else city.root)
     due = desk.set_due(TRIAGE, triage_limit(city, case.priority, "detached"))
-    if own is not None and own.state == "attached":
-        back = events.ReportDetached(
-            **seat.fields(),
-            dues=(due,),
-            report_id=report_id,
-            from_case_id=case.case_id,
-            reopened=promised(own, desk),
-        )
-        own_id = own.case_id
+    if own is not None and own.state == "attached" and own.report_id == report_id:
+        own_id, back = own.case_id, _stands_alone(own, desk, seat, due)
     else:
         own_id, back = begun(
             case,
@@ -207,11 +208,24 @@ def detach(desk: Desk) -> tuple[Any, ...]:
     return (events.ReportRemoved(report_id=report_id, to_case_id=own_id), On(own_id, back))
 
 
-def _ran(own: Case, desk: Desk) -> Iterator[events.ReopenedDue]:
-    """What ran when it was attached: closed in that instant, and no other has taken its place."""
-    for row in own.deadlines:
-        if row.closed_at == own.closed_at and own.last_row(row.clock, row.stage) == row:
-            yield run_on(row, own, desk.now, desk.city)
+def _stands_alone(own: Case, desk: Desk, seat: Seat, triage: Due) -> Any:
+    """The case of a report that was taken off another: what ran when it was attached has never stopped."""
+    from_case_id, report_id = desk.case.case_id, desk.wanted.report_id
+    ran = [row for row in own.deadlines if row.key in own.side.ran]
+    if own.dispatched_at is not None:
+        reopened = tuple(run_on(row, own, desk.now, desk.city) for row in ran)
+        return events.CaseDetached(report_id=report_id, from_case_id=from_case_id, reopened=reopened)
+    looked_at = [row for row in ran if row.stage == TRIAGE]
+    reopened = tuple(
+        run_on(row, own, desk.now, desk.city, stood_since=own.side.paused_at) for row in looked_at
+    )
+    return events.ReportDetached(
+        **seat.fields(),
+        dues=() if looked_at else (triage,),
+        report_id=report_id,
+        from_case_id=from_case_id,
+        reopened=(*promised(own, desk), *reopened),
+    )
 
 
 def _received_at(came: AttachedReport, own: Case | None) -> datetime | None:

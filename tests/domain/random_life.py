@@ -149,7 +149,7 @@ def newcomer(chance: random.Random, life: Walk, now: datetime) -> Settled:
 
 AHEAD = {
     "triaging": (
-        "file_case", "file_case", "request_info", "decline", "redirect", "attach", "keep_apart",
+        "file_case", "file_case", "request_info", "decline", "redirect", "attach", "attach", "keep_apart",
         "raise_priority",
     ),
     "need_info": ("supply_info", "supply_info", "raise_priority", "pass_deadline", "decline"),
@@ -179,6 +179,8 @@ def likely(chance: random.Random, case: Case) -> str:
     """Mostly what leads on, so that walks get far; now and then anything."""
     if case.side.request is not None and chance.random() < 0.4:
         return f"decide_{case.side.request.kind}"
+    if any(one.from_case_id for one in case.side.attached) and chance.random() < 0.2:
+        return "detach"
     if chance.random() < 0.8 and case.state in AHEAD:
         return chance.choice(AHEAD[case.state])
     return chance.choice(tuple(WIRE_TYPES))

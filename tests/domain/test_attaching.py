@@ -116,7 +116,7 @@ def test_a_detached_report_is_looked_at_again_and_its_clock_has_run_on() -> None
     assert (alone.state, alone.side.triage, alone.side.attached_to) == ("triaging", "detached", None)
     assert (alone.reports, alone.report_count, alone.closed_at) == (("a",), 1, None)
     assert (alone.hub_code, alone.owner) == ("T1", "town_desk")
-    assert open_dues(alone) == {"triage": at(4)}
+    assert open_dues(alone) == {"triage": at(2)}, "no hour more to look at it"
     assert row(alone, "resolve", "citizen") == promised
     assert (town[other].reports, town[other].report_count) == (("b",), 1)
     filed = town.do(one, "file_case", DESK, at(3.5), category="pothole")
@@ -143,14 +143,32 @@ def test_all_that_stood_with_a_case_goes_with_it_and_comes_back_to_it() -> None:
     town.do(other, "attach", DESK, at(2), to_case_id=third.case_id)
     assert (town[third].reports, town[other].reports) == (("c", "b", "a"), ())
     town.do(third, "detach", DESK, at(3), report_id="a")
-    back = town[other]
-    assert (back.state, back.reports, back.report_count) == ("dispatched", ("a",), 1)
-    # the other one's own case is at work again, but not for it: it begins another
+    for case, reports in ((one, ("a",)), (other, ()), (third, ("c", "b"))):
+        assert town[case].reports == reports
+    assert [town[case].state for case in (one, other)] == ["dispatched", "attached"]
     town.do(third, "detach", DESK, at(4), report_id="b")
-    (new,) = (case for case in town.cases.values() if case.report_id == "b" and case.case_id != other.case_id)
-    assert (new.state, new.reports, new.side.triage) == ("triaging", ("b",), "detached")
-    assert (new.received_at, open_dues(new, "citizen")) == (T0, {"resolve": at(10)}), "it came at 0 h"
-    assert town[third].reports == ("c",)
+    assert (town[other].state, town[other].reports, town[third].reports) == ("dispatched", ("b",), ("c",))
+
+
+def test_a_report_that_had_joined_what_joined_another_begins_a_case() -> None:
+    """It never had one; the case that it stood with goes back to that one's own reporter alone."""
+    town, one, other = two()
+    town.join(one, at(1), report_id="d")
+    town.do(one, "attach", DESK, at(2), to_case_id=other.case_id)
+    town.do(other, "detach", DESK, at(3), report_id="d")
+    assert town[one].state == "attached"
+    (new,) = (case for case in town.cases.values() if case.report_id == "d")
+    assert (new.state, new.reports, new.side.triage) == ("triaging", ("d",), "detached")
+    assert (new.received_at, open_dues(new, "citizen")) == (at(1), {"resolve": at(11)})
+    town.do(other, "detach", DESK, at(3), report_id="a")
+    assert town[one].reports == ("a",)
+
+
+def test_the_last_report_of_a_case_is_not_taken_off() -> None:
+    town, one, other = two()
+    town.do(one, "attach", DESK, at(1), to_case_id=other.case_id)
+    town.do(other, "withdraw", by_report("b"), at(1))
+    assert told(town.act(other, "detach", DESK, at(2), report_id="a")) == ("not_allowed", None)
 
 
 def test_a_report_that_came_without_a_case_begins_one() -> None:
@@ -165,21 +183,22 @@ def test_a_report_that_came_without_a_case_begins_one() -> None:
     assert new.number != one.number
 
 
-def test_a_report_that_begins_a_case_twice_in_one_instant_begins_two() -> None:
-    """Case ids grow with time and are made once: also when all happens within a millisecond."""
+def test_a_case_that_began_with_a_detached_report_is_that_reports_own() -> None:
+    """Also when all happens within a millisecond."""
     town = Town()
     # nothing is more urgent, so however many reporters there are, each case may join any other
     other, one = (town.report("danger", report_id=report_id) for report_id in "ba")
     town.join(one, at(0.1), report_id="d")
-    news = []
+    seen = []
     for _ in range(2):
         town.do(one, "attach", DESK, at(0.1), to_case_id=other.case_id)
         town.do(other, "detach", DESK, at(0.1), report_id="a")
         town.do(other, "detach", DESK, at(0.1), report_id="d")
-        (new,) = (case for case in town.cases.values() if "d" in case.reports)
-        news.append(new.case_id)
-        town.do(new, "attach", DESK, at(0.1), to_case_id=one.case_id)
-    assert len({*news, one.case_id, other.case_id}) == 4
+        (own,) = (case for case in town.cases.values() if "d" in case.reports)
+        seen.append(own.case_id)
+        town.do(own, "attach", DESK, at(0.1), to_case_id=one.case_id)
+    assert seen[0] == seen[1]
+    assert seen[0] not in (one.case_id, other.case_id)
     assert [case.case_id for case in town.cases.values() if "d" in case.reports] == [one.case_id]
 
 

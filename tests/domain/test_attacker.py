@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from services.domain.case import Case
@@ -66,8 +68,9 @@ def test_a_due_that_came_while_it_was_merged_is_told_once_it_is_back() -> None:
 def test_a_due_that_was_replaced_in_the_instant_of_the_merge_stays_replaced() -> None:
     """P2 must be accepted within an hour."""
     town = Town()
-    other, case = town.report("leak"), town.report(report_id="a")
-    town.do(case, "raise_priority", DESK, at(1), reason="child")
+    other, case = town.report(), town.report(report_id="a")
+    for one in (other, case):
+        town.do(one, "raise_priority", DESK, at(1), reason="child")
     town.do(case, "attach", DESK, at(1), to_case_id=other.case_id)
     town.do(other, "detach", DESK, at(1), report_id="a")
     accepts = [d for d in town[case].deadlines if d.stage == "accept" and d.open]
@@ -157,6 +160,125 @@ def test_those_nobody_can_tell_apart_stay_so_when_their_case_joins_another() -> 
     town.join(case, at(0.5), same_reporter=True)
     town.do(case, "attach", DESK, at(1), to_case_id=lead.case_id)
     assert (town[lead].report_count, town[lead].reporters, town[lead].priority) == (8, 2, "P3")
+
+
+def test_what_had_ended_before_it_was_merged_does_not_come_back() -> None:
+    """Opened again and merged in one instant: the archive's due of the cycle before is over."""
+    town, case = at_work()
+    town.do(case, "submit_resolution", WORKS, at(1), outcome="fixed")
+    town.do(case, "verify_pass", dispatcher("V11"), at(1))
+    other = town.report()
+    town.do(other, "raise_priority", DESK, reason="child")
+    town.do(case, "reopen", with_role("supervisor", "C"), at(2))
+    town.do(case, "attach", DESK, at(2), to_case_id=other.case_id)
+    town.do(other, "detach", DESK, at(3), report_id=case.reports[0])
+    assert open_dues(town[case]).keys() == {"accept", "on_site", "resolve"}
+
+
+def test_a_miss_that_was_passed_on_does_not_hide_either() -> None:
+    town = Town()
+    kept, case = town.report(), town.report()
+    town.do(kept, "accept", WORKS, at(1))
+    town.wait(at(5))
+    town.do(case, "reassign", DESK, at(5), owner="guard", hub_code="V11")
+    assert told(town.act(case, "attach", DESK, at(5), to_case_id=kept.case_id)) == ("invalid", "to_case_id")
+
+
+def test_what_was_accepted_is_not_merged_by_way_of_another_owner() -> None:
+    town, case = at_work()
+    other = town.report()
+    town.do(case, "reassign", DESK, at(1), owner="guard", hub_code="V11")
+    assert told(town.act(case, "attach", DESK, at(1), to_case_id=other.case_id)) == ("not_allowed", None)
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_a_case_with_more_time_takes_none_with_less(stands: bool) -> None:
+    """A plan has 30 days; a case that stands still for the weather has no due at all."""
+    town, lead = at_work()
+    if stands:
+        town.do(lead, "suspend", DESK, at(1), reason="weather")
+    else:
+        lead = town.report("plan")
+    case = town.report(now=at(1))
+    refused = town.act(case, "attach", DESK, at(1), to_case_id=lead.case_id)
+    assert told(refused) == ("invalid", "to_case_id")
+
+
+def test_who_joins_a_case_that_waits_for_another_has_been_asked_nothing() -> None:
+    town, case = at_work()
+    town.do(case, "suspend", DESK, at(1), reason="waiting_for_reporter")
+    town.join(case, at(2))
+    town.wait(at(24 * 30))
+    assert "NoResponseClosed" not in types(town.events)
+    assert "CaseResumed" in types(town.events)
+
+
+def test_a_part_is_not_put_off_by_parts_of_its_own() -> None:
+    """Nobody promised it to a citizen: its parent is what bounds it."""
+    town, case = at_work()
+    (part,) = town.split(case, WORKS, at(1), WantedPart(owner="guard", hub_code="V11"))
+    town.do(part, "accept", GUARD_OF_V11, at(1))
+    town.split(part, GUARD_OF_V11, at(1), WantedPart(owner="guard", hub_code="V11", category="plan"))
+    assert open_dues(town[part])["resolve"] == at(11)
+
+
+def test_what_must_be_done_waits_for_nothing_else() -> None:
+    """Two rows: what need not be done in one, what must be in the other, while a third part is open."""
+    town, case = at_work()
+    must, need_not = WantedPart(owner="works"), WantedPart(owner="works", required=False)
+    first = town.split(case, WORKS, at(1), must)
+    idle = town.split(case, WORKS, at(1), need_not, need_not, ordered=True)
+    row = town.split(case, WORKS, at(1), must, must, ordered=True)
+    assert [town[part].state for part in (*first, *idle, *row)] == ["dispatched", *["filed"] * 4]
+    finish(town, first[0], at(2))
+    assert [town[part].state for part in (*idle, *row)] == ["dispatched", "filed", "dispatched", "filed"]
+    finish(town, row[0], at(3))
+    assert [town[part].state for part in (*idle, *row)] == ["dispatched", "filed", "closed", "dispatched"]
+
+
+def finish(town: Town, part: Case, now: datetime) -> None:
+    town.do(part, "accept", WORKS, now)
+    town.do(part, "start_work", WORKS, now)
+    town.do(part, "submit_resolution", WORKS, now, outcome="fixed")
+    town.do(part, "verify_pass", dispatcher("V11"), now)
+
+
+def test_who_worked_on_a_part_does_not_confirm_the_whole() -> None:
+    town, case = at_work()
+    (part,) = town.split(case, WORKS, at(1), WantedPart(owner="guard", hub_code="V11"))
+    for kind, values in (("accept", {}), ("start_work", {}), ("submit_resolution", {"outcome": "fixed"})):
+        town.do(part, kind, dispatcher("V11"), at(2), **values)
+    town.do(part, "verify_pass", DESK, at(3))
+    town.do(case, "submit_resolution", WORKS, at(4), outcome="fixed")
+    assert verifies(town, case, dispatcher("V11")) == "verifier_is_handler"
+
+
+def test_a_report_that_joined_while_it_was_in_hand_confirms_in_no_later_cycle() -> None:
+    town, case = at_work()
+    puppet = town.join(case, at(1)).case.reports[-1]
+    town.do(case, "submit_resolution", WORKS, at(2), outcome="fixed")
+    town.do(case, "verify_pass", dispatcher("V11"), at(3))
+    honest = town.join(case, at(4)).case.reports[-1]
+    if town[case].state == "closed":
+        town.do(case, "reopen", with_role("supervisor", "C"), at(5))
+    for kind, values in (("accept", {}), ("start_work", {}), ("submit_resolution", {"outcome": "fixed"})):
+        town.do(case, kind, WORKS, at(5.5), **values)
+    assert verifies(town, case, by_report(puppet)) == "not_allowed"
+    assert verifies(town, case, by_report(honest)) is None
+
+
+def test_a_return_is_decided_not_swept_aside() -> None:
+    town = Town()
+    case = town.report()
+    town.do(case, "request_return", WORKS, at(1), owner="gas")
+    refused = town.act(case, "reassign", DESK, at(2), owner="works", hub_code="V12")
+    assert told(refused) == ("invalid", "owner")
+
+
+def test_who_accepted_it_accepts_it_once() -> None:
+    town, case = at_work()
+    refused = town.act(case, "reassign", DESK, at(2), owner="works", hub_code="V12")
+    assert told(refused) == ("invalid", "owner")
 
 
 # Hands that confirm their own work.

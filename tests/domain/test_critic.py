@@ -130,10 +130,9 @@ def test_force_gives_the_same_owner_no_second_time_to_accept() -> None:
     town.do(case, "force_assign", dispatcher("C"), at(1), owner="works", hub_code="T1")
     again = town.do(case, "force_assign", dispatcher("C"), at(4), owner="works", hub_code="T1")
     assert open_dues(again)["accept"] == at(5)
-    # what it had accepted it accepts anew
     town.do(case, "accept", WORKS, at(4.5))
-    again = town.do(case, "force_assign", dispatcher("C"), at(4.6), owner="works", hub_code="T1")
-    assert (again.state, open_dues(again)["accept"]) == ("dispatched", at(8.6))
+    accepted = town.act(case, "force_assign", dispatcher("C"), at(4.6), owner="works", hub_code="T1")
+    assert told(accepted) == ("invalid", "owner"), "it has it, and has said so"
 
 
 def test_a_supervisor_whose_hub_is_gone_is_no_error() -> None:

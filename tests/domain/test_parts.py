@@ -237,7 +237,10 @@ def test_neither_a_case_of_parts_nor_a_part_is_merged() -> None:
     for one in (parent, part):
         assert told(town.act(one, "attach", DESK, at(1), to_case_id=twin.case_id)) == ("not_allowed", None)
     assert told(town.act(twin, "attach", DESK, at(1), to_case_id=part.case_id)) == ("invalid", "to_case_id")
-    assert town.do(twin, "attach", DESK, at(1), to_case_id=parent.case_id).state == "attached"
+    refused = town.act(twin, "attach", DESK, at(1), to_case_id=parent.case_id)
+    assert told(refused) == ("invalid", "to_case_id"), "its parts have put it off, and the twin has 10 hours"
+    plan = town.report("plan")
+    assert town.do(plan, "attach", DESK, at(1), to_case_id=parent.case_id).state == "attached"
 
 
 # One after the other.

@@ -319,8 +319,9 @@ def test_a_withdrawn_case_is_in_no_rate(passed: float) -> None:
 
 def test_a_second_cycle_that_was_merged_leaves_the_first() -> None:
     life = Life().closed()
-    other = filing(report("leak"), place=IN_V11)
+    other = filing(report(), place=IN_V11)
     life.cases[other.case.case_id] = other.case
+    life.do("raise_priority", T1, 1, of=other.case.case_id, reason="child")
     life.do("reopen", life.reporter, 8).do("attach", T1, 8.5, to_case_id=other.case.case_id)
     (cycle,) = life.facts().cycles
     assert (cycle.cycle, cycle.reopened_at) == (1, at(8))

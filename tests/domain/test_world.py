@@ -189,4 +189,4 @@ IN_PATIENCE = pytest.mark.timeout(900)
 TestWorld: Any = IN_PATIENCE(World.TestCase)
 TestWorld.settings = BOUNDED
 TestOtherWorld: Any = pytest.mark.long(IN_PATIENCE(OtherWorld.TestCase))
-TestOtherWorld.settings = settings(BOUNDED, max_examples=200, stateful_step_count=60)
+TestOtherWorld.settings = settings(BOUNDED, max_examples=400, stateful_step_count=60)
