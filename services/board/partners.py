@@ -92,7 +92,8 @@ async def page(token: str, request: Request, board: Board) -> Response:
         said = [msgspec.json.decode(row["payload"]).get("photos") for row in file.events]
         of_reports = [photo for row in file.reports for photo in row["photos"]]
         photos = list(dict.fromkeys([*of_reports, *(photo for some in said for photo in some or ())]))
-    return json_answer(_masked(guest, photos, token, board.city.now), headers=_PRIVATE)
+    shown = _masked(guest, photos, token, board.city.now) | {"as_of": board.clock.now()}
+    return json_answer(shown, headers=_PRIVATE)
 
 
 def _masked(guest: Guest, photos: list[str], token: str, city: City) -> dict[str, Any]:

@@ -79,7 +79,13 @@ def _install(app: Any, worker: Worker) -> None:
     )
     async def file_and_apply(stream: Any) -> None:
         async for batch in stream.noack_take(BATCH_SIZE, within=WITHIN_SECONDS):
-            await worker.handle([incoming_of(event) for event in batch])
+            try:
+                await worker.handle([incoming_of(event) for event in batch])
+            except slot.SlotTaken as taken:
+                # The database was away, and another worker took it first. Nothing is acked: who is started in
+                # this one's place takes the next slot that is free.
+                log.warning("slot_lost", reason=str(taken))
+                os._exit(1)
             for event in batch:
                 event.ack()
 

@@ -1,4 +1,4 @@
-"""One storm: load, kills until everybody died twice and came back, calm, and then every question asked."""
+"""One storm: load, kills until everybody died so often and came back, calm, and then every question asked."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ _SHOWN = 8
 class Storm:
     seed: int
     workers: int
+    deaths: int
+    """Of each of them."""
     said: list[str] = field(default_factory=list)
 
     @property
@@ -82,7 +84,7 @@ class Storm:
             commands=COMMANDS_PER_SECOND,
         )
         killer = Killer(stack, load, rooms, self.seed)
-        plan = schedule(self.seed, ("kafka", "postgres", *rooms), 2)
+        plan = schedule(self.seed, ("kafka", "postgres", *rooms), self.deaths)
         self.say(f"kills to come: {', '.join(name + ('' if wait else ' with') for name, wait in plan)}")
         started = time.monotonic()
         await load.start()

@@ -54,7 +54,8 @@ KINDS: Final[dict[str, Iterable[str]]] = {
     "stage": sample_stages(),
     "clock": get_args(events.Clock),
     "due": get_args(events.Clock),
-    "channel": get_args(messages.Channel),
+    # null: filed by whoever had looked at it
+    "channel": (*get_args(messages.Channel), "null"),
     "outcome": get_args(messages.ResolutionOutcome),
     "photo": get_args(messages.PhotoKind),
     "do": COMMANDS,

@@ -86,7 +86,9 @@ async def test_2_corridor_ads_and_somebody_who_was_defrauded(moved: Moved) -> No
         assert refused.status_code == 403
         assert (await property_co.case(one.case_id))["case"]["parts"] == []
         officer = await town.unit("police_station", TOWN)
-        assert (await officer.case(part["case_id"]))["case"]["confidential"] is True
+        theirs = await officer.case(part["case_id"])
+        assert theirs["case"]["confidential"] is True
+        assert theirs["events"][0]["text"] == "被骗线索转派出所"
         photo = await town.photo(120)
         await property_co.applied(one.case_id, "submit_resolution", outcome="fixed", photos=[photo])
         await desk.applied(one.case_id, "verify_pass")

@@ -95,7 +95,8 @@ SELECT e.case_id::text, e.seq, e.type, e.occurred_at, e.actor_ref, e.command_id:
        CASE WHEN e.seq = min(e.seq) FILTER (WHERE e.actor_ref <> 'system') OVER (PARTITION BY e.command_id) THEN w.text END AS text,
        a.role, a.hub_code, a.unit
 FROM events e
-LEFT JOIN private.command_words w ON w.command_id = e.command_id AND w.case_id = e.case_id
+-- What a part is for was written to the case it is a part of.
+LEFT JOIN private.command_words w ON w.command_id = e.command_id AND (w.case_id = e.case_id OR e.type = 'PartFiled')
 LEFT JOIN staff.accounts a ON a.account_id::text = e.actor_ref
 WHERE e.case_id = $1::uuid
 ORDER BY e.seq

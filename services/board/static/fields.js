@@ -58,10 +58,13 @@ const decision = (it, more = [], answers = ['true', 'false']) => [
   choice('approve', worded('approve', answers)), more, words('note', false)]
 
 /** No longer a way to keep the owner's due once it has passed: the domain grants it no more. */
-function extension(it) {
+export function pastDue(it) {
   const due = it.dues.find((one) => one.clock === 'owner' && one.stage === 'resolve' && !one.met_at && !one.closed_at)
-  const passed = !due || now() >= new Date(due.due_at)
-  return passed ? decision(it, h('p', { className: 'soft' }, t('extension.passed')), ['false']) : decision(it)
+  return !due || now() >= new Date(due.due_at)
+}
+
+function extension(it) {
+  return pastDue(it) ? decision(it, h('p', { className: 'soft' }, t('extension.passed')), ['false']) : decision(it)
 }
 
 const assign = (it) => [seat(it), words('reason', true)]

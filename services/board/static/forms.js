@@ -1,6 +1,6 @@
 // Commands: which may be given now, the form of each, sending it so that it arrives once, and the answer in words.
 import { $, because, call, h, newKey, shared, t } from './page.js'
-import { FORMS, filledIn, openStages } from './fields.js'
+import { FORMS, filledIn, openStages, pastDue } from './fields.js'
 
 // The likeliest first: a request that waits, then the next step of the work, then what is seldom done.
 const FRONT = [
@@ -19,7 +19,8 @@ const pause = (ms) => new Promise((go) => setTimeout(go, ms))
 
 /** [in front, behind the fold], each in order. */
 export function actions(it) {
-  const may = (type) => it.allowed.includes(type) && (type !== 'reach_milestone' || openStages(it).length > 0)
+  const may = (type) => it.allowed.includes(type)
+    && (type !== 'reach_milestone' || openStages(it).length > 0) && (type !== 'request_extension' || !pastDue(it))
   // Without a likeness to look at, joining two cases is seldom meant.
   const likely = FRONT.filter((type) => may(type) && (type !== 'attach' || it.suggested.length > 0 || it.triage)).slice(0, MOST_IN_FRONT)
   return [[...likely, ...ALWAYS.filter(may)], BEHIND.filter((type) => may(type) && !likely.includes(type))]
