@@ -133,3 +133,21 @@ async def test_past_the_due_an_extension_can_only_be_refused(visit: OpenVisit, s
     await expect(page.locator("#result")).to_have_text("审批延期：已完成。")
     async with reporter_town.in_town(stack) as people:
         assert len(await people.events(reporter.case_id, "ExtensionRefused")) == 1
+
+
+async def test_a_form_that_is_no_longer_possible_says_that_the_case_has_changed(
+    visit: OpenVisit, stack: Stack
+) -> None:
+    """Joining it to another is being written when the unit accepts it."""
+    desk = await visit()
+    page = desk.page
+    await desk.sign_in(reporter_town.TOWN)
+    async with reporter_town.in_town(stack) as people:
+        reporter = await people.reports()
+        await desk.go("board", f"/cases/{reporter.case_id}")
+        await page.locator("#buttons summary").click()
+        await page.get_by_role("button", name="并案", exact=True).click()
+        await expect(page.locator("#form form")).to_be_visible()
+        await reporter.staff(AcceptCase())
+    await expect(page.locator("#result")).to_have_text("案件刚刚有变化，已重新读取，请看过后再做。")
+    await expect(page.locator("#form form")).to_have_count(0)

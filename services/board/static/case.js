@@ -167,7 +167,9 @@ function buttons() {
   const behind = $('buttons').querySelector('details')?.open
   $('buttons').replaceChildren(...actionButtons(seen, open))
   if (behind && $('buttons').querySelector('details')) $('buttons').querySelector('details').open = true
+  const wasOpen = $('form').firstChild
   closeForm((type) => seen.allowed.includes(type))
+  if (wasOpen && !$('form').firstChild) say('bad', t('refused.stale'))
 }
 
 async function likely(file) {
@@ -177,8 +179,12 @@ async function likely(file) {
   if (seen === it) $('suggested').replaceChildren(...shown)
 }
 
-async function done(kind, words) {
+function say(kind, words) {
   $('result').replaceChildren(h('p', { className: `result ${kind}` }, icon({ good: 'accepted', wait: 'clock' }[kind] ?? 'late'), words))
+}
+
+async function done(kind, words) {
+  say(kind, words)
   await read()
 }
 
