@@ -7,6 +7,8 @@ without an error. The timekeeper that works holds the one slot of its kind.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import asyncpg
@@ -54,10 +56,11 @@ class Slot:
         while True:
             try:
                 conn = await connect(database_url, room="slot", session=_SESSION)
-                for number in range(most):
-                    if await _try_lock(conn, kind, number):
-                        return cls(database_url, kind, number, conn)
-                await conn.close()
+                async with _closed_unless_kept(conn) as keep:
+                    for number in range(most):
+                        if await _try_lock(conn, kind, number):
+                            keep()
+                            return cls(database_url, kind, number, conn)
                 raise SlotTaken(f"all {most} slots are held")
             except _AWAY as error:
                 log.warning("slot_wait", error=describe(error))
@@ -78,10 +81,11 @@ class Slot:
         while self._conn.is_closed():
             try:
                 conn = await connect(self._url, room="slot", session=_SESSION)
-                if await _try_lock(conn, self._kind, self.number):
-                    self._conn = conn
-                    return
-                await conn.close()
+                async with _closed_unless_kept(conn) as keep:
+                    if await _try_lock(conn, self._kind, self.number):
+                        keep()
+                        self._conn = conn
+                        return
                 now = asyncio.get_running_loop().time()
                 refused_at = now if refused_at is None else refused_at
                 # The server may not know yet that the session it holds the slot for is the one we cut.
@@ -108,6 +112,21 @@ async def hold_all(conn: asyncpg.Connection[asyncpg.Record], kind: int) -> None:
     for number in range(_MOST):
         if not await _try_lock(conn, kind, number):
             raise SlotTaken(f"slot {number} is held")
+
+
+@contextlib.asynccontextmanager
+async def _closed_unless_kept(
+    conn: asyncpg.Connection[asyncpg.Record],
+) -> AsyncIterator[Callable[[], None]]:
+    """Also when who waits for the answer is cancelled: a session left open holds what it was given."""
+    kept: list[bool] = []
+    try:
+        yield lambda: kept.append(True)
+    except BaseException:
+        conn.terminate()
+        raise
+    if not kept:
+        await conn.close()
 
 
 async def _try_lock(conn: asyncpg.Connection[asyncpg.Record], kind: int, number: int) -> bool:

@@ -203,6 +203,34 @@ async def test_a_line_that_fell_silent_is_noticed_and_the_slot_taken_again(
         slot.release()
 
 
+async def test_a_taking_that_is_given_up_leaves_no_session(
+    book_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def no_answer(*_: object) -> bool:
+        asked.set()
+        await asyncio.Event().wait()
+        return False
+
+    monkeypatch.setattr("services.adapters.slot._try_lock", no_answer)
+    async with looking(book_url) as db:
+        taking = asyncio.create_task(Slot.take(book_url, TIMEKEEPER))
+        await asyncio.wait_for(asked.wait(), 10)
+        question = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE application_name = 'slot' AND datname = current_database()"
+        )
+        assert await db.value(question) == 1
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+
+        async def gone() -> bool:
+            return bool(await db.value(question) == 0)
+
+        await wait_for(gone, "its session has ended")
+
+
 class SkewedClock(Clock):
     """This machine's clock runs wrong, which no offset file says."""
 
